@@ -1,0 +1,306 @@
+"""The oracle: what a program allows to be observed, step by step, and why.
+
+It follows *all* worlds that fit what has been observed so far.  When an answer fits none
+of them, it says what was allowed and by which requirement, takes the observed owner over
+into its own world, and goes on: so one program can show several independent deviations,
+and a wrong election is not blamed on what follows from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from ._dialects import Dialect
+from ._kernel import Kernel, Reason
+from ._ops import Attach, Charge, Clone, CloneFails, Exec, Exit, Op
+from ._outcomes import outcomes
+from ._structs import OwnedMm, Task
+
+#: Everything that can be asked, and what the answer is about.
+ASKS: Final = ("owner", "users", "state", "callbacks", "bill", "lru")
+
+
+class Question(NamedTuple):
+    """Something to ask a candidate: ``ask`` is a word of :data:`ASKS`, ``name`` its mm or task."""
+
+    ask: str
+    name: int | None = None
+
+    def __str__(self) -> str:
+        if self.name is None:
+            return self.ask
+        return f"{self.ask}({'task' if self.ask == 'state' else 'mm'} {self.name})"
+
+
+class ProcessOf(NamedTuple):
+    """An owner that is known only as some thread of the group of ``task``."""
+
+    task: int
+
+    def __str__(self) -> str:
+        return f"a thread of {self.task}"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One allowed answer, and why."""
+
+    value: Any
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """An answer that no world allows."""
+
+    step: int
+    op: Op
+    question: Question
+    observed: Any
+    allowed: tuple[Allowed, ...]
+
+    @property
+    def rule(self) -> str:
+        """The requirement that the answer breaks."""
+        return self.allowed[0].reason.rule
+
+
+class Oracle:
+    """Judges one run of one program under one dialect."""
+
+    def __init__(self, dialect: str | Dialect) -> None:
+        self.worlds = [Kernel(dialect)]
+        self.step = 0
+        #: How often each requirement decided about an answer.
+        self.decided: dict[str, int] = {}
+        self._excused: set[Question] = set()
+
+    def do(self, op: Op) -> None:
+        """Take the next operation.  Raises ``IllegalOperation`` or ``TooManyOutcomes``."""
+        self.worlds = [after for world in self.worlds for after in outcomes(world, op)]
+        self.step += 1
+
+    def judge(self, answers: Mapping[Question, Any]) -> list[Deviation]:
+        """Compare the answers given after the last operation; return what no world allows."""
+        relevant = {q: a for q, a in answers.items() if q not in self._excused}
+        if not relevant:
+            return []
+        fitting = [w for w in self.worlds if all(_fits(w, q, a) for q, a in relevant.items())]
+        for question in relevant:
+            rule = self.reason(self.worlds[0], question).rule
+            self.decided[rule] = self.decided.get(rule, 0) + 1
+        if fitting:
+            self.worlds = fitting
+            return []
+        found = self._deviations(relevant)
+        self._resynchronise(relevant)
+        return found
+
+    def _deviations(self, answers: Mapping[Question, Any]) -> list[Deviation]:
+        best = max(self.worlds, key=lambda w: sum(_fits(w, q, a) for q, a in answers.items()))
+        op = best.op
+        assert op is not None, "judge follows do"
+        found = []
+        for question, observed in answers.items():
+            if _fits(best, question, observed):
+                continue
+            allowed: dict[str, Allowed] = {}
+            for world in (best, *self.worlds):
+                value = expected(world, question)
+                allowed.setdefault(repr(value), Allowed(value, self.reason(world, question)))
+            found.append(Deviation(self.step, op, question, observed, tuple(allowed.values())))
+        self.worlds = [best]
+        return found
+
+    def _resynchronise(self, answers: Mapping[Question, Any]) -> None:
+        world = self.worlds[0]
+        for question, observed in answers.items():
+            if _fits(world, question, observed):
+                continue
+            mm = world.mms.get(question.name or 0)
+            if question.ask == "owner" and isinstance(mm, OwnedMm):
+                name = observed.task if isinstance(observed, ProcessOf) else observed
+                mm.owner = world.tasks.get(name) or world.released.get(name)
+            else:
+                # What is no owner cannot be taken over: one deviation a program is enough.
+                self._excused.add(question)
+
+    def reason(self, world: Kernel, question: Question) -> Reason:
+        """Why *question* has the answer it has in *world*."""
+        op = world.op
+        if op is None:
+            return Reason("INV-03", "nothing has happened yet")
+        if question.ask != "owner":
+            return OTHER_REASONS[question.ask](world, op)
+        mm = question.name or 0
+        return world.reasons.get(mm) or UNCHANGED[op.word](world, op, mm)
+
+
+def expected(world: Kernel, question: Question) -> Any:
+    """Return the answer to *question* in *world*."""
+    ask = getattr(world, question.ask)
+    return ask() if question.name is None else ask(question.name)
+
+
+def _fits(world: Kernel, question: Question, answer: Any) -> bool:
+    right = expected(world, question)
+    if isinstance(answer, ProcessOf):
+        mine, theirs = _task(world, right), _task(world, answer.task)
+        return mine is not None and theirs is not None and mine.group is theirs.group
+    if question.ask == "bill":
+        # Charging through freed memory is undefined: any bill is as good as another.
+        return "freed" in right or _without_zeros(answer) == right
+    return bool(answer == right)
+
+
+def _without_zeros(bill: Mapping[str, int]) -> dict[str, int]:
+    return {group: pages for group, pages in bill.items() if pages}
+
+
+def _task(world: Kernel, name: int | None) -> Task | None:
+    if name is None:
+        return None
+    return world.tasks.get(name) or world.released.get(name)
+
+
+# -- reasons for an owner that did not change -------------------------------------------
+
+
+def _of_clone(world: Kernel, op: Op, mm: int) -> Reason:
+    assert isinstance(op, Clone)
+    if op.mm == mm:
+        rule = "FORK-01" if world.tasks[op.task].leader else "FORK-02"
+        return Reason(rule, f"mm {mm} was made for task {op.child}, by whomever")
+    rule = "VFORK-01" if "VFORK" in op.flags else "FORK-03"
+    return Reason(rule, "a clone changes no owner of an mm that was there")
+
+
+def _of_exit(world: Kernel, op: Op, mm: int) -> Reason:
+    assert isinstance(op, Exit)
+    if world.left_mm != mm:
+        return Reason("REPARENT-02", f"the exit of {op.task} touches only the mm that it used")
+    return Reason("EXIT-01", f"task {op.task} does not own mm {mm}, so its exit changes nothing")
+
+
+def _of_exec(world: Kernel, op: Op, mm: int) -> Reason:
+    assert isinstance(op, Exec)
+    if op.mm == mm:
+        return Reason("EXEC-01", f"mm {mm} was made for task {op.task}")
+    if world.left_mm == mm and world.dialect.exec_call == "new, mmap_sem held":
+        return Reason("EXEC-02", "the RFC's exec hands over the new mm, not the old one")
+    return Reason("EXEC-03", f"task {op.task} does not own mm {mm}, so its exec changes nothing")
+
+
+def _of_failed_clone(world: Kernel, op: Op, mm: int) -> Reason:
+    assert isinstance(op, CloneFails)
+    rule = "FORK-06" if op.at == "dup_mm" else "FORK-07"
+    if op.mm == mm:
+        return Reason(rule, f"the fork of {op.child} failed, so it owns nothing")
+    return Reason(rule, "a failed clone changes no owner of an mm that was there")
+
+
+def _fixed(rule: str, text: str) -> Callable[[Kernel, Op, int], Reason]:
+    reason = Reason(rule, text)
+    return lambda world, op, mm: reason
+
+
+#: Why the owner of an mm is what it was, by operation.
+UNCHANGED: Final[Mapping[str, Callable[[Kernel, Op, int], Reason]]] = {
+    "clone": _of_clone,
+    "exit": _of_exit,
+    "exec": _of_exec,
+    "clone_fails": _of_failed_clone,
+    "exec_fails": _fixed("EXEC-09", "an exec that fails leaves the old mm and its owner alone"),
+    "reap": _fixed("INV-03", "reaping a zombie changes no owner"),
+    "hold": _fixed("USERS-01", "a reference is no owner"),
+    "put": _fixed("USERS-01", "a reference is no owner"),
+    "kthread": _fixed("FORK-10", "a kernel thread has no mm"),
+    "use_mm": _fixed("KTHREAD-02", "borrowing an mm changes no owner"),
+    "unuse_mm": _fixed("KTHREAD-02", "giving an mm back changes no owner"),
+    "trace": _fixed("PTRACE-03", "a tracer is no user"),
+    "untrace": _fixed("PTRACE-03", "a tracer is no user"),
+    "subreaper": _fixed("REPARENT-01", "who adopts orphans is no matter of owners"),
+    "cgroup": _fixed("ATTACH-01", "cgroups follow owners, not the other way round"),
+    "attach": _fixed("ATTACH-01", "cgroups follow owners, not the other way round"),
+    "charge": _fixed("INV-06", "a charge asks for the owner and changes nothing"),
+    "subsystem": _fixed("CALLBACK-03", "registering a callback changes no owner"),
+}
+
+
+def _of_bill(world: Kernel, op: Op) -> Reason:
+    if not isinstance(op, Charge):
+        return Reason("EXIT-09", "only touching fresh pages is billed; nothing moves old charges")
+    mm = world.tasks[op.task].mm
+    owner = getattr(mm, "owner", None)
+    if owner is None:
+        return Reason("CHARGE-02", "the mm has no owner")
+    text = f"the owner is task {owner.id} in cgroup {owner.cgroup.id}"
+    return Reason("CHARGE-01", text)
+
+
+def _of_lru(world: Kernel, op: Op) -> Reason:
+    if isinstance(op, Attach):
+        return Reason("ATTACH-03", "the list entry follows a leader that owns its mm")
+    return Reason("CALLBACK-08", "the list entry follows the new owner, after the assignment")
+
+
+OTHER_REASONS: Final[Mapping[str, Callable[[Kernel, Op], Reason]]] = {
+    "users": lambda world, op: Reason("USERS-01", "mm_users counts sharers and holders"),
+    "state": lambda world, op: Reason("TASK-01", "a leader is a zombie until it is reaped"),
+    "callbacks": lambda world, op: Reason("CALLBACK-01", "one call a subsystem and handoff"),
+    "bill": _of_bill,
+    "lru": _of_lru,
+}
+
+
+# -- what to ask ------------------------------------------------------------------------
+
+#: After which operations a question that is about the whole world can have a new answer.
+WORTH_ASKING: Final[Mapping[str, frozenset[str]]] = {
+    "callbacks": frozenset({"clone", "exit", "exec"}),
+    "bill": frozenset({"charge", "exit", "exec"}),
+    "lru": frozenset({"clone", "exit", "exec", "attach"}),
+}
+
+
+def questions(world: Kernel, asks: Iterable[str]) -> list[Question]:
+    """Return what to ask after the last operation of *world*, out of the words *asks*."""
+    op = world.op
+    out: list[Question] = []
+    for ask in asks:
+        if ask in ("owner", "users"):
+            out += [Question(ask, name) for name in world.mms]
+        elif ask == "state":
+            out += [Question(ask, name) for name in _tasks_of(op)]
+        elif op is not None and op.word in WORTH_ASKING[ask]:
+            out.append(Question(ask))
+    return out
+
+
+def _tasks_of(op: Op | None) -> list[int]:
+    names = [getattr(op, field, None) for field in ("task", "child")]
+    return [name for name in names if isinstance(name, int)]
+
+
+class Step(NamedTuple):
+    """One operation and what to ask after it."""
+
+    op: Op
+    questions: tuple[Question, ...]
+
+
+def plan(program: Sequence[Op], dialect: str | Dialect, asks: Iterable[str]) -> list[Step]:
+    """Return *program* with the questions after each operation.
+
+    What there is to be asked does not depend on any owner, so a program can be planned
+    before a candidate runs it.  Raises ``IllegalOperation`` for a program that is none.
+    """
+    asks = tuple(asks)
+    world = Kernel(dialect)
+    steps = []
+    for op in program:
+        world.do(op)
+        steps.append(Step(op, tuple(questions(world, asks))))
+    return steps

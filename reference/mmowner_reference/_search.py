@@ -1,0 +1,62 @@
+"""Shortest programs: breadth-first search over the worlds of a dialect.
+
+What it returns is minimal: no shorter program within the scope reaches a world with the
+property, because all shorter ones were looked at (worlds that are equal once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ._copy import copy_kernel, state_key
+from ._dialects import Dialect
+from ._kernel import Kernel
+from ._ops import Program
+from ._random import Scope, legal_ops
+
+
+def shortest_program(
+    dialect: str | Dialect,
+    wanted: Callable[[Kernel], bool],
+    scope: Scope,
+    max_length: int = 8,
+) -> Program | None:
+    """Return a shortest program after which *wanted* holds, or None within the bounds."""
+    start = Kernel(dialect)
+    frontier: list[tuple[Kernel, Program]] = [(start, ())]
+    seen = {state_key(start)}
+    for _ in range(max_length):
+        after: list[tuple[Kernel, Program]] = []
+        for world, program in frontier:
+            for op in legal_ops(world, scope):
+                reached = copy_kernel(world)
+                reached.do(op)
+                longer = (*program, op)
+                if wanted(reached):
+                    return longer
+                key = state_key(reached)
+                if key not in seen:
+                    seen.add(key)
+                    after.append((reached, longer))
+        frontier = after
+    return None
+
+
+def dangling_mms(world: Kernel) -> list[int]:
+    """Return the mms with users whose owner's ``task_struct`` was released."""
+    out = []
+    for mm in world.mms.values():
+        owner = world.owner(mm.id)
+        if mm.users > 0 and owner is not None and owner not in world.tasks:
+            out.append(mm.id)
+    return out
+
+
+def stale_mms(world: Kernel) -> list[int]:
+    """Return the mms whose owner does not use them (any more)."""
+    out = []
+    for mm in world.mms.values():
+        owner = world.owner(mm.id)
+        if owner is not None and (owner not in world.tasks or world.tasks[owner].mm is not mm):
+            out.append(mm.id)
+    return out
