@@ -1,8 +1,9 @@
-"""The executable specification of ``mm->owner``: a small kernel with the owner rules of
-every dialect, an oracle that says what is allowed and why, and searches over programs.
+"""The executable specification of ``mm->owner``.
 
-Standard library only, no I/O.  Start with :mod:`._rules` to read the rules and with
-:mod:`._dialects` to see what changed between kernels.
+A small kernel with the owner rules of every dialect, an oracle that says what is allowed
+and why, and searches over programs.  Standard library only, no I/O.  Start with
+:mod:`._rules` to read the rules and with :mod:`._dialects` to see what changed between
+kernels.
 """
 
 from ._copy import copy_kernel, state_key
@@ -54,26 +55,35 @@ from ._ops import (
     make_op,
     op_from_dict,
 )
-from ._oracle import ASKS, Allowed, Deviation, Oracle, ProcessOf, Question, plan, questions
+from ._oracle import (
+    ASKS,
+    Allowed,
+    Deviation,
+    Oracle,
+    ProcessOf,
+    Question,
+    plan,
+    questions,
+)
 from ._oracle import Step as PlannedStep
 from ._outcomes import TooManyOutcomes, outcomes
 from ._random import Scope, legal_ops, program_from_choices, random_program
 from ._rules import NoRules, Rules
-from ._search import dangling_mms, shortest_program, stale_mms
+from ._search import dangling_mms, kthread_mms, shortest_program, stale_mms
 from ._structs import Cgroup, Mm, OwnedMm, Task, ThreadGroup
 from ._text import Names, format_program, parse_op, parse_program
 
 __all__ = [
     "ASKS", "DEFAULT", "DIALECTS", "FAIL_POINTS", "FLAGS", "HISTORY", "KINDS", "OPS", "PARENT",
-    "REFUSALS", "ROWS", "THREAD", "VFORK", "VM", "Allowed", "Attach", "Cgroup", "Change", "Charge",
-    "Clone", "CloneFails", "Deviation", "Dialect", "Exec", "ExecFails", "Exit", "Hold",
+    "REFUSALS", "ROWS", "THREAD", "VFORK", "VM", "Allowed", "Attach", "Cgroup", "Change",
+    "Charge", "Clone", "CloneFails", "Deviation", "Dialect", "Exec", "ExecFails", "Exit", "Hold",
     "IllegalOperation", "KList", "Kernel", "KernelBug", "Kthread", "Lock", "LockError",
     "MakeCgroup", "Mm", "Names", "NoRules", "Node", "Op", "OpError", "Oracle", "OwnedMm",
     "OwnerRules", "PlannedStep", "ProcessOf", "Program", "Put", "Question", "Rcu", "Reap",
     "Reason", "Rules", "RwLock", "Scope", "Step", "Steps", "Subreaper", "Subsystem", "Task",
     "ThreadGroup", "TooManyOutcomes", "Trace", "Untrace", "UnuseMm", "UseMm", "changes_of",
     "check", "copy_kernel", "dangling_mms", "dialect_of_release", "drain", "field_names",
-    "format_program", "is_legal", "legal_ops", "make_op", "op_from_dict", "outcomes", "parse_op",
-    "parse_program", "plan", "program_from_choices", "questions", "random_program",
-    "shortest_program", "stale_mms", "state_key",
+    "format_program", "is_legal", "kthread_mms", "legal_ops", "make_op", "op_from_dict",
+    "outcomes", "parse_op", "parse_program", "plan", "program_from_choices", "questions",
+    "random_program", "shortest_program", "stale_mms", "state_key",
 ]  # fmt: skip

@@ -33,7 +33,13 @@ def copy_kernel(kernel: Kernel) -> Kernel:
 
     new.init_task = Task(0, groups[1])
     new.init_task.kthread = True
-    tasks: dict[Task, Task] = {kernel.init_task: new.init_task}
+    new.kthreadd = Task(-1, groups[1])
+    new.kthreadd.kthread = True
+    new.kthreadd.real_parent = new.kthreadd.parent = new.init_task
+    tasks: dict[Task, Task] = {
+        kernel.init_task: new.init_task,
+        kernel.kthreadd: new.kthreadd,
+    }
     signals: dict[ThreadGroup, ThreadGroup] = {}
     everybody = [*kernel.tasks.values(), *kernel.released.values()]
     for task in everybody:
@@ -48,7 +54,7 @@ def copy_kernel(kernel: Kernel) -> Kernel:
     new.processes = KList()
     for leader in kernel.processes:
         new.processes.append(tasks[leader].process_node)
-    for parent in (kernel.init_task, *kernel.tasks.values()):
+    for parent in (kernel.init_task, kernel.kthreadd, *kernel.tasks.values()):
         copy = tasks[parent]
         for child in parent.children:
             copy.children.append(tasks[child].sibling_node)
@@ -56,7 +62,7 @@ def copy_kernel(kernel: Kernel) -> Kernel:
     new.callback_log = list(kernel.callback_log)
     new.used_names = {kind: set(names) for kind, names in kernel.used_names.items()}
     new.unpaid, new.lost_pages = kernel.unpaid, kernel.lost_pages
-    new.op = kernel.op
+    new.op, new.left_mm, new.calls_before = kernel.op, kernel.left_mm, kernel.calls_before
     new.reasons = dict(kernel.reasons)
     new.current = tasks.get(kernel.current, new.init_task)
     return new

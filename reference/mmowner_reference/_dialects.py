@@ -87,20 +87,22 @@ def _change(row: str, commit: str, version: str, text: str, **sets: Any) -> Chan
 RFC: Final = "RFC v4, 1 Apr 2008"
 
 #: The rows in the order of time.  Those in ``EXPOSED`` can be chosen.
-ROWS: Final[Mapping[str, str]] = MappingProxyType({
-    "rfc-v4": "RFC v4 on 2.6.25-rc5-mm1 (April 2008)",
-    "2.6.26": "2.6.26",
-    "2.6.27": "2.6.27",
-    "2.6.28": "2.6.28",
-    "2.6.29": "2.6.29 and 2.6.30",
-    "2.6.31": "2.6.31 and 2.6.32",
-    "2.6.33": "2.6.33 to 2.6.39",
-    "3.0": "3.0 to 3.15",
-    "3.16": "3.16 to 5.1",
-    "5.2": "5.2 to 6.0",
-    "6.1": "6.1 to 6.10",
-    "6.11": "6.11 and later",
-})
+ROWS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "rfc-v4": "RFC v4 on 2.6.25-rc5-mm1 (April 2008)",
+        "2.6.26": "2.6.26",
+        "2.6.27": "2.6.27",
+        "2.6.28": "2.6.28",
+        "2.6.29": "2.6.29 and 2.6.30",
+        "2.6.31": "2.6.31 and 2.6.32",
+        "2.6.33": "2.6.33 to 2.6.39",
+        "3.0": "3.0 to 3.15",
+        "3.16": "3.16 to 5.1",
+        "5.2": "5.2 to 6.0",
+        "6.1": "6.1 to 6.10",
+        "6.11": "6.11 and later",
+    }
+)
 
 HISTORY: Final[tuple[Change, ...]] = (
     _change("2.6.26", "cf475ad28ac3", "2.6.26", "the walk holds tasklist_lock; a leader's exit hands over like any other's",
@@ -124,7 +126,7 @@ HISTORY: Final[tuple[Change, ...]] = (
     _change("6.1", "bd74fdaea146", "6.1", "MGLRU lists follow the owner", lru_gen=True),
     _change("6.1", "cf3f9a593dab", "6.10 (and stable)", "the third stage ends when no other user is left",
             stop_when_alone=True),
-    _change("6.11", "memcg: kill the \"retry\" logic in mm_update_next_owner(), and the patch after it", "6.11",
+    _change("6.11", 'memcg: kill the "retry" logic in mm_update_next_owner(), and the patch after it', "6.11",
             "groups are scanned thread by thread in every stage; a lost race goes on with the next thread",
             walk="lock in place"),
 )  # fmt: skip
@@ -185,7 +187,7 @@ def dialect_of_release(release: str) -> str | None:
 
 def _numbers(release: str) -> tuple[int, ...] | None:
     parts: list[int] = []
-    for part in release.split("-")[0].split("+")[0].split("."):
+    for part in release.split("-", maxsplit=1)[0].split("+", maxsplit=1)[0].split("."):
         if not part.isdigit():
             break
         parts.append(int(part))

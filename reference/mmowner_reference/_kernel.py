@@ -11,16 +11,15 @@ from clone to reap, :mod:`._legal` what is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from inspect import isgenerator
 from typing import Any, Final, Protocol, TypeAlias
 
 from ._dialects import DEFAULT, DIALECTS, Dialect
 from ._legal import IllegalOperation, check
 from ._life import Life
-from ._locks import Rcu, RwLock, drain
 from ._lists import KList
+from ._locks import Rcu, RwLock, drain
 from ._ops import Exec, Op
 from ._rules import NoRules, Rules
 from ._structs import GONE, Cgroup, Mm, OwnedMm, Task
@@ -51,10 +50,15 @@ RulesFactory: TypeAlias = Callable[[Any], OwnerRules]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an owner is what it is: the requirement that decided, and in words."""
+    """Why an answer is what it is: the requirement that decided, and in words.
+
+    ``order`` is the requirement that chose among several possible owners: an answer that is
+    another task which uses the mm breaks only that one.
+    """
 
     rule: str
     text: str
+    order: str | None = None
 
 
 #: Names that exist from the start.
@@ -70,15 +74,13 @@ class Kernel(Life):
     for an unknown dialect name.
     """
 
-    def __init__(
-        self, dialect: str | Dialect = DEFAULT, rules: RulesFactory | None = None
-    ) -> None:
+    def __init__(self, dialect: str | Dialect = DEFAULT, rules: RulesFactory | None = None) -> None:
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         if rules is None:
             rules = Rules if self.dialect.owner else NoRules
         self.rules_factory = rules
-        self.tasklist_lock = RwLock("tasklist_lock")
-        self.rcu = Rcu()
+        self.tasklist_lock: RwLock = RwLock("tasklist_lock")
+        self.rcu: Rcu = Rcu()
         self.processes: KList[Task] = KList()
         self.tasks: dict[int, Task] = {}
         #: Released task_structs that somebody may still point to.
@@ -98,10 +100,17 @@ class Kernel(Life):
         self.reasons: dict[int, Reason] = {}
         self._passed_over = False
         self.left_mm = 0
+        #: How many callbacks had been called before this operation.
+        self.calls_before = 0
 
         #: ``init_task`` (pid 0): parent of init and of kernel threads; it has no name.
         self.init_task = Task(0, self.cgroups[ROOT])
         self.init_task.kthread = True
+        #: ``kthreadd``, init's only sibling and the parent of all kernel threads; nameless too.
+        self.kthreadd = Task(-1, self.cgroups[ROOT])
+        self.kthreadd.kthread = True
+        self.kthreadd.real_parent = self.kthreadd.parent = self.init_task
+        self.init_task.children.append(self.kthreadd.sibling_node)
         self.current = self.init_task
         #: ``init_mm``, the kernel's own; it has an owner up to 3.15.
         self.init_mm = self.make_mm(0)
@@ -136,6 +145,7 @@ class Kernel(Life):
         self.reasons.clear()
         self._passed_over = False
         self.left_mm = 0
+        self.calls_before = len(self.callback_log)
         self.perform(op)
 
     def run(self, program: Iterable[Op]) -> Kernel:
@@ -146,7 +156,7 @@ class Kernel(Life):
 
     def call(self, result: Any) -> None:
         """Finish a call of the rules: steps, if it returned any, are run here."""
-        if isgenerator(result):
+        if isinstance(result, Generator):
             drain(result)
 
     # -- what can be asked ---------------------------------------------------------
@@ -192,6 +202,14 @@ class Kernel(Life):
         """Return, for every mm that is on one, the cgroup whose MGLRU list it is on."""
         return {str(mm.id): mm.lru_cgroup for mm in self.mms.values() if mm.lru_cgroup is not None}
 
+    def init_mm_owner(self) -> int | None:
+        """Return 0, standing for init_task (pid 0), if it owns init_mm; else None.
+
+        Source: RFC v4 include/linux/init_task.h; 3.16 took the owner away.
+        """
+        owner = getattr(self.init_mm, "owner", None)
+        return None if owner is None else owner.id
+
     def mm_match_cgroup(self, mm: int, cgroup: int) -> bool:
         """Whether the owner of *mm* sits in *cgroup* (reclaim asks this; no owner: no).
 
@@ -233,19 +251,22 @@ class Kernel(Life):
             self._passed_over = any(task.mm is mm for task in entry.threads)
 
     def because_elected(self, mm: Mm, task: Task, stage: str) -> None:
-        """Remember why *task* was elected, under the requirement that says the most."""
+        """Remember why *task* was elected: what made a search due, and what decided it."""
         p = self.current
         if self._passed_over or (stage != "everything" and not task.leader):
-            rule = "SEARCH-06"
-        elif isinstance(self.op, Exec):
+            order = "SEARCH-06"
+        else:
+            order = "SEARCH-04" if stage == "everything" else "SEARCH-01"
+        if isinstance(self.op, Exec):
             rule = "EXEC-02" if self.op.task == p.id else "EXEC-04"
         elif p.leader and p.group.has_other_threads(p):
             rule = "LEADER-03"
         else:
-            rule = "SEARCH-04" if stage == "everything" else "SEARCH-01"
+            rule = "INV-07"
         where = {
             "children": f"the first user of mm {mm.id} among the children of {p.id}",
             "siblings": f"the first user of mm {mm.id} among the siblings of {p.id}",
             "everything": f"the first user of mm {mm.id} among all processes",
         }[stage]
-        self.because(mm, rule, f"task {p.id} left mm {mm.id}; task {task.id} is {where}")
+        text = f"task {p.id} left mm {mm.id}; task {task.id} is {where}"
+        self.reasons[mm.id] = Reason(rule, text, order)

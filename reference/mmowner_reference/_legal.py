@@ -35,6 +35,8 @@ REFUSALS: Final = {
     "nobody-waits": "a thread of the parent must be free to wait",
     "self-trace": "a task traces only tasks of other groups, and not init",
     "traced": "a task has one tracer at a time",
+    "traced-thread": "a traced thread that dies would wait for its tracer: detach it first",
+    "traced-zombie": "a traced zombie is its tracer's until that one detaches or exits",
     "not-traced": "only a traced task is detached",
     "no-subreapers": "there are no subreapers before 3.4",
     "no-controller": "without CONFIG_MEMCG there are no memory cgroups",
@@ -134,6 +136,8 @@ def _exit(kernel: Kernel, op: Any) -> None:
         raise IllegalOperation(op, "init-stays", "task 1 is init")
     if task.vfork_child is not None and any(t is not task for t in task.group.live()):
         raise IllegalOperation(op, "kill-group", f"task {task.id} waits and has live threads")
+    if task.traced and not task.leader:
+        raise IllegalOperation(op, "traced-thread", f"task {task.id} has tracer {task.parent.id}")
     _no_loan(op, task)
 
 
@@ -148,6 +152,10 @@ def _exec(kernel: Kernel, op: Any) -> None:
     _no_loan(op, task)
     if task.group.leader.id == 1 and not task.leader:
         raise IllegalOperation(op, "init-stays", f"task {task.id} is a thread of init")
+    for thread in task.group.threads:
+        if thread is not task and thread.traced:
+            detail = f"thread {thread.id} has tracer {thread.parent.id}"
+            raise IllegalOperation(op, "traced-thread", detail)
 
 
 def _reap(kernel: Kernel, op: Any) -> None:
@@ -160,6 +168,9 @@ def _reap(kernel: Kernel, op: Any) -> None:
         raise IllegalOperation(op, "not-a-zombie", f"task {task.id} is alive")
     if task.group.has_other_threads(task):
         raise IllegalOperation(op, "not-a-zombie", f"threads of {task.id} are alive")
+    if task.traced and task.parent.group is not task.real_parent.group:
+        detail = f"zombie {task.id} has tracer {task.parent.id}"
+        raise IllegalOperation(op, "traced-zombie", detail)
     if all(thread.vfork_child is not None for thread in task.real_parent.group.live()):
         detail = f"the parent {task.real_parent.id} of {task.id} waits for a vfork child"
         raise IllegalOperation(op, "nobody-waits", detail)

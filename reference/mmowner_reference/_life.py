@@ -9,15 +9,34 @@ the rules, so that a mutant can move the call and a scheduler can stop in betwee
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from inspect import isgenerator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ._lists import KList
 from ._locks import Steps, drain
 from ._ops import (
-    PARENT, THREAD, VFORK, Attach, Charge, Clone, CloneFails, Exec, ExecFails, Exit, Hold,
-    Kthread, MakeCgroup, Op, Put, Reap, Subreaper, Subsystem, Trace, Untrace, UnuseMm, UseMm,
+    PARENT,
+    THREAD,
+    VFORK,
+    Attach,
+    Charge,
+    Clone,
+    CloneFails,
+    Exec,
+    ExecFails,
+    Exit,
+    Hold,
+    Kthread,
+    MakeCgroup,
+    Op,
+    Put,
+    Reap,
+    Subreaper,
+    Subsystem,
+    Trace,
+    Untrace,
+    UnuseMm,
+    UseMm,
 )  # fmt: skip
 from ._structs import GONE, ZOMBIE, Cgroup, Mm, Task
 
@@ -34,6 +53,7 @@ class Life:
     rules: Any
     current: Task
     init_task: Task
+    kthreadd: Task
     tasks: dict[int, Task]
     released: dict[int, Task]
     processes: KList[Task]
@@ -113,8 +133,7 @@ class Life:
     def _op_kthread(self, op: Kthread) -> None:
         task = Task(op.child, self.cgroups[ROOT])
         task.kthread = True
-        # kthreadd stands between them in a real kernel; nobody with an mm is its child.
-        self.link(task, self.init_task)
+        self.link(task, self.kthreadd)
 
     # -- exit ----------------------------------------------------------------------
 
@@ -158,7 +177,7 @@ class Life:
     def handoff(self, mm: Mm) -> Steps:
         """Let the rules find the next owner; rules without steps run in one."""
         result = self.rules.mm_update_next_owner(mm)
-        if isgenerator(result):
+        if isinstance(result, Generator):
             yield from result
 
     def wake_vfork_parent(self, task: Task) -> None:
@@ -193,7 +212,7 @@ class Life:
     def autoreap(self, leader: Task) -> None:
         """Children of the kernel itself (user-mode helpers, kthreads) are not waited for."""
         dead = leader.state == ZOMBIE and not leader.group.has_other_threads(leader)
-        if dead and leader.real_parent is self.init_task:
+        if dead and leader.real_parent is self.kthreadd:
             self.release(leader)
 
     def forget_original_parent(self, father: Task) -> None:

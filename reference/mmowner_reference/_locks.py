@@ -127,9 +127,7 @@ def drain(steps: Steps, limit: int = MAX_STEPS) -> None:
 
     Raises :class:`LockError` when it takes more than *limit* steps (an endless walk).
     """
-    count = 0
-    for step in steps:
+    for count, step in enumerate(steps, 1):
         step()
-        count += 1
         if count > limit:
             raise LockError(f"the rule did not end within {limit} steps: an endless walk or retry")

@@ -86,7 +86,7 @@ class Clone(Op):
 
 @dataclass(frozen=True, slots=True)
 class Exit(Op):
-    """This one thread exits."""
+    """One thread exits, not its group."""
 
     word = "exit"
     task: int

@@ -9,7 +9,7 @@ and a wrong election is not blamed on what follows from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from ._dialects import Dialect
@@ -19,7 +19,7 @@ from ._outcomes import outcomes
 from ._structs import OwnedMm, Task
 
 #: Everything that can be asked, and what the answer is about.
-ASKS: Final = ("owner", "users", "state", "callbacks", "bill", "lru")
+ASKS: Final = ("owner", "users", "state", "callbacks", "bill", "lru", "init_mm_owner")
 
 
 class Question(NamedTuple):
@@ -83,55 +83,73 @@ class Oracle:
         self.step += 1
 
     def judge(self, answers: Mapping[Question, Any]) -> list[Deviation]:
-        """Compare the answers given after the last operation; return what no world allows."""
-        relevant = {q: a for q, a in answers.items() if q not in self._excused}
-        if not relevant:
+        """Compare the answers given after the last operation; return what no world allows.
+
+        Owners come first: what is charged and told depends on them, and is judged by the
+        owners that were observed.
+        """
+        owners = {q: a for q, a in answers.items() if q.ask == "owner"}
+        others = {
+            q: a for q, a in answers.items() if q.ask != "owner" and q not in self._excused
+        }  # fmt: skip
+        return [*self._judge(owners), *self._judge(others)]
+
+    def _judge(self, answers: Mapping[Question, Any]) -> list[Deviation]:
+        if not answers:
             return []
-        fitting = [w for w in self.worlds if all(_fits(w, q, a) for q, a in relevant.items())]
-        for question in relevant:
-            rule = self.reason(self.worlds[0], question).rule
-            self.decided[rule] = self.decided.get(rule, 0) + 1
+        for question in answers:
+            reason = self.reason(self.worlds[0], question)
+            for rule in (reason.rule, reason.order):
+                if rule is not None:
+                    self.decided[rule] = self.decided.get(rule, 0) + 1
+        fitting = [w for w in self.worlds if all(_fits(w, q, a) for q, a in answers.items())]
         if fitting:
             self.worlds = fitting
             return []
-        found = self._deviations(relevant)
-        self._resynchronise(relevant)
+        best = max(self.worlds, key=lambda w: sum(_fits(w, q, a) for q, a in answers.items()))
+        wrong = {q: a for q, a in answers.items() if not _fits(best, q, a)}
+        found = [self._deviation(best, question, answer) for question, answer in wrong.items()]
+        self.worlds = [best]
+        for question, answer in wrong.items():
+            self._take_over(best, question, answer)
         return found
 
-    def _deviations(self, answers: Mapping[Question, Any]) -> list[Deviation]:
-        best = max(self.worlds, key=lambda w: sum(_fits(w, q, a) for q, a in answers.items()))
+    def _deviation(self, best: Kernel, question: Question, observed: Any) -> Deviation:
         op = best.op
         assert op is not None, "judge follows do"
-        found = []
-        for question, observed in answers.items():
-            if _fits(best, question, observed):
-                continue
-            allowed: dict[str, Allowed] = {}
-            for world in (best, *self.worlds):
-                value = expected(world, question)
-                allowed.setdefault(repr(value), Allowed(value, self.reason(world, question)))
-            found.append(Deviation(self.step, op, question, observed, tuple(allowed.values())))
-        self.worlds = [best]
-        return found
+        allowed: dict[str, Allowed] = {}
+        for world in (best, *self.worlds):
+            value = expected(world, question)
+            reason = self.reason(world, question)
+            if reason.order is not None and _uses(world, observed, question.name):
+                reason = replace(reason, rule=reason.order)
+            allowed.setdefault(repr(value), Allowed(value, reason))
+        return Deviation(self.step, op, question, observed, tuple(allowed.values()))
 
-    def _resynchronise(self, answers: Mapping[Question, Any]) -> None:
-        world = self.worlds[0]
-        for question, observed in answers.items():
-            if _fits(world, question, observed):
-                continue
-            mm = world.mms.get(question.name or 0)
-            if question.ask == "owner" and isinstance(mm, OwnedMm):
-                name = observed.task if isinstance(observed, ProcessOf) else observed
-                mm.owner = world.tasks.get(name) or world.released.get(name)
-            else:
-                # What is no owner cannot be taken over: one deviation a program is enough.
-                self._excused.add(question)
+    def _take_over(self, world: Kernel, question: Question, observed: Any) -> None:
+        """Go on from what was observed: an owner is taken over, anything else excused."""
+        mm = world.mms.get(question.name or 0)
+        if question.ask != "owner" or not isinstance(mm, OwnedMm):
+            self._excused.add(question)
+            return
+        right, mm.owner = mm.owner, _task(world, observed)
+        if right is None or mm.owner is None:
+            return
+        # What followed from the election follows from the one that took place.
+        world.lru_gen_migrate_mm(mm)
+        log = world.callback_log
+        log[world.calls_before :] = [
+            (name, old, mm.owner.id if new == right.id else new, seen)
+            for name, old, new, seen in log[world.calls_before :]
+        ]
 
     def reason(self, world: Kernel, question: Question) -> Reason:
         """Why *question* has the answer it has in *world*."""
         op = world.op
         if op is None:
             return Reason("INV-03", "nothing has happened yet")
+        if question.ask in ("owner", "init_mm_owner") and not world.dialect.owner:
+            return Reason("CONF-01", "this kernel has no owner field")
         if question.ask != "owner":
             return OTHER_REASONS[question.ask](world, op)
         mm = question.name or 0
@@ -147,7 +165,7 @@ def expected(world: Kernel, question: Question) -> Any:
 def _fits(world: Kernel, question: Question, answer: Any) -> bool:
     right = expected(world, question)
     if isinstance(answer, ProcessOf):
-        mine, theirs = _task(world, right), _task(world, answer.task)
+        mine, theirs = _task(world, right), _task(world, answer)
         return mine is not None and theirs is not None and mine.group is theirs.group
     if question.ask == "bill":
         # Charging through freed memory is undefined: any bill is as good as another.
@@ -159,10 +177,19 @@ def _without_zeros(bill: Mapping[str, int]) -> dict[str, int]:
     return {group: pages for group, pages in bill.items() if pages}
 
 
-def _task(world: Kernel, name: int | None) -> Task | None:
+def _task(world: Kernel, answer: int | ProcessOf | None) -> Task | None:
+    name = answer.task if isinstance(answer, ProcessOf) else answer
     if name is None:
         return None
     return world.tasks.get(name) or world.released.get(name)
+
+
+def _uses(world: Kernel, answer: int | ProcessOf | None, mm: int | None) -> bool:
+    """Whether the task of an answer is a user task that uses *mm*: a possible owner."""
+    task = _task(world, answer)
+    return (
+        task is not None and not task.kthread and task.mm is not None and task.mm.id == mm
+    )  # fmt: skip
 
 
 # -- reasons for an owner that did not change -------------------------------------------
@@ -224,7 +251,7 @@ UNCHANGED: Final[Mapping[str, Callable[[Kernel, Op, int], Reason]]] = {
     "subreaper": _fixed("REPARENT-01", "who adopts orphans is no matter of owners"),
     "cgroup": _fixed("ATTACH-01", "cgroups follow owners, not the other way round"),
     "attach": _fixed("ATTACH-01", "cgroups follow owners, not the other way round"),
-    "charge": _fixed("INV-06", "a charge asks for the owner and changes nothing"),
+    "charge": _fixed("INV-03", "a charge asks for the owner and changes nothing"),
     "subsystem": _fixed("CALLBACK-03", "registering a callback changes no owner"),
 }
 
@@ -252,6 +279,7 @@ OTHER_REASONS: Final[Mapping[str, Callable[[Kernel, Op], Reason]]] = {
     "callbacks": lambda world, op: Reason("CALLBACK-01", "one call a subsystem and handoff"),
     "bill": _of_bill,
     "lru": _of_lru,
+    "init_mm_owner": lambda world, op: Reason("INIT-01", "3.16 stopped giving init_mm an owner"),
 }
 
 
@@ -262,6 +290,7 @@ WORTH_ASKING: Final[Mapping[str, frozenset[str]]] = {
     "callbacks": frozenset({"clone", "exit", "exec"}),
     "bill": frozenset({"charge", "exit", "exec"}),
     "lru": frozenset({"clone", "exit", "exec", "attach"}),
+    "init_mm_owner": frozenset({"kthread"}),
 }
 
 

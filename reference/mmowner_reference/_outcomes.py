@@ -85,4 +85,5 @@ def _exec_in_order(world: Kernel, op: Exec, order: list[int]) -> None:
     world.op = op
     world.reasons.clear()
     world.left_mm = 0
+    world.calls_before = len(world.callback_log)
     world.exec(op, [world.tasks[name] for name in order])

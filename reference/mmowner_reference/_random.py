@@ -9,7 +9,7 @@ is the quick way to a long program in a large world.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -17,9 +17,33 @@ from ._dialects import Dialect
 from ._kernel import Kernel
 from ._legal import is_legal
 from ._ops import (
-    OPS, PARENT, THREAD, VFORK, VM, Attach, Charge, Clone, CloneFails, Exec, ExecFails, Exit,
-    Flags, Hold, Kthread, MakeCgroup, Op, Program, Put, Reap, Subreaper, Subsystem, Trace,
-    Untrace, UnuseMm, UseMm,
+    FAIL_POINTS,
+    OPS,
+    PARENT,
+    THREAD,
+    VFORK,
+    VM,
+    Attach,
+    Charge,
+    Clone,
+    CloneFails,
+    Exec,
+    ExecFails,
+    Exit,
+    Flags,
+    Hold,
+    Kthread,
+    MakeCgroup,
+    Op,
+    Program,
+    Put,
+    Reap,
+    Subreaper,
+    Subsystem,
+    Trace,
+    Untrace,
+    UnuseMm,
+    UseMm,
 )  # fmt: skip
 
 #: The clones that differ for owners; VFORK adds waiting and nothing else.
@@ -133,7 +157,15 @@ def _clones(
             if word == "clone":
                 yield Clone(task, child, flags, mm)
             else:
-                yield CloneFails(task, child, flags, mm, "late")
+                yield from _failures(CloneFails(task, child, flags, mm), world, room)
+
+
+def _failures(op: CloneFails, world: Kernel, room: dict[str, bool]) -> Iterator[Op]:
+    """The ways in which a clone can fail; one that makes an mm can leave a reference to it."""
+    yield op
+    if op.mm is not None and room["ref"]:
+        for at in FAIL_POINTS:
+            yield replace(op, at=at, ref=_fresh(world, "ref"))
 
 
 def _threads(world: Kernel, task: int) -> int:

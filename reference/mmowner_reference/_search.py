@@ -60,3 +60,13 @@ def stale_mms(world: Kernel) -> list[int]:
         if owner is not None and (owner not in world.tasks or world.tasks[owner].mm is not mm):
             out.append(mm.id)
     return out
+
+
+def kthread_mms(world: Kernel) -> list[int]:
+    """Return the mms whose owner is a kernel thread."""
+    out = []
+    for mm in world.mms.values():
+        owner = world.tasks.get(world.owner(mm.id) or 0)
+        if owner is not None and owner.kthread:
+            out.append(mm.id)
+    return out

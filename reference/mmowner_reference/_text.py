@@ -74,7 +74,9 @@ def parse_op(source: str, names: Names) -> Op:
 def _value(word: str, key: str, node: ast.expr, names: Names) -> object:
     kind = KINDS.get(key)
     if kind is None:
-        raise OpError(f"{word}: unknown field {key!r}; its fields are {', '.join(field_names(OPS[word]))}")
+        raise OpError(
+            f"{word}: unknown field {key!r}; its fields are {', '.join(field_names(OPS[word]))}"
+        )
     if kind == "flags":
         return [_word(part) for part in _alternatives(node)]
     if kind == "word":

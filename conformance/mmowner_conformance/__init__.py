@@ -1,0 +1,28 @@
+"""The conformance suite for ``mm->owner``: one chapter of requirements a file.
+
+``requirements.toml`` has the rules, the ``test_*.py`` files show them.  Run it with
+``pytest --pyargs mmowner_conformance --mmowner-candidate=...``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from pytest_mmowner import Hazard, Op
+
+#: ``@requirement("FORK-01")``: the test decides about this requirement.
+requirement = pytest.mark.requirement
+
+#: Runs a scenario (see ``pytest_mmowner/_scenario.py``) and judges it.
+Play: TypeAlias = Callable[[str], None]
+#: Judges all random programs by the requirement of the test.
+RandomPrograms: TypeAlias = Callable[[], None]
+#: Finds how a dialect breaks the requirement, and judges the candidate on that program.
+FindHazard: TypeAlias = Callable[[Hazard, str], None]
+#: Runs a scenario, then an illegal operation, which must change nothing.
+Refuses: TypeAlias = Callable[[str, Op], None]
+
+__all__ = ["FindHazard", "Play", "RandomPrograms", "Refuses", "requirement"]

@@ -1,0 +1,118 @@
+"""Raw answers of a candidate, checked: right type, known names.
+
+A wrong type or an unknown name is the adapter's fault, not a wrong owner: it is an error,
+never a failure, and never silently a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from mmowner_reference import Kernel, ProcessOf, Question
+
+from .errors import CandidateError
+
+STATES: Final = ("live", "zombie", "gone")
+
+
+def checked(question: Question, raw: Any, world: Kernel) -> Any:
+    """Return the value of *raw* as an answer to *question*.
+
+    *world* knows which names were ever given.  Raises ``CandidateError``.
+    """
+    try:
+        return CHECKS[question.ask](raw, world)
+    except _Malformed as exc:
+        shown = repr(raw)
+        shown = shown if len(shown) <= 200 else shown[:200] + "..."
+        raise CandidateError(
+            f"its answer to {question} is {shown}: {exc}", in_flight=str(question)
+        ) from None
+
+
+class _Malformed(Exception):
+    pass
+
+
+def _integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _task(value: Any, world: Kernel) -> int:
+    if not _integer(value):
+        raise _Malformed("an owner is the integer name of a task, or null")
+    if value not in world.used_names["task"]:
+        raise _Malformed(f"no task was ever named {value}")
+    return int(value)
+
+
+def _owner(raw: Any, world: Kernel) -> Any:
+    if raw is None:
+        return None
+    if isinstance(raw, Mapping):
+        if set(raw) != {"process"}:
+            raise _Malformed('an object must be {"process": task}')
+        return ProcessOf(_task(raw["process"], world))
+    return _task(raw, world)
+
+
+def _users(raw: Any, world: Kernel) -> int:
+    if not _integer(raw):
+        raise _Malformed("mm_users is an integer")
+    return int(raw)
+
+
+def _state(raw: Any, world: Kernel) -> str:
+    if raw not in STATES:
+        raise _Malformed(f"a state is one of {', '.join(STATES)}")
+    return str(raw)
+
+
+def _callbacks(raw: Any, world: Kernel) -> list[dict[str, Any]]:
+    if not isinstance(raw, list):
+        raise _Malformed("the callbacks are a list")
+    keys = {"subsystem", "old", "new", "seen"}
+    for entry in raw:
+        if not isinstance(entry, Mapping) or set(entry) != keys:
+            raise _Malformed(f"each callback has the fields {', '.join(sorted(keys))}")
+        if not all(_integer(entry[key]) for key in ("old", "new", "seen")):
+            raise _Malformed("old, new and seen are integers")
+    return [dict(entry) for entry in raw]
+
+
+def _by_cgroup(raw: Any, world: Kernel, extra: tuple[str, ...]) -> dict[str, int]:
+    if not isinstance(raw, Mapping):
+        raise _Malformed("the answer is an object of names to integers")
+    out = {}
+    for key, value in raw.items():
+        if not _integer(value):
+            raise _Malformed(f"the value of {key!r} is no integer")
+        name = str(key)
+        known = name.isdigit() and int(name) in world.used_names["cgroup"]
+        if not known and name not in extra:
+            raise _Malformed(f"no cgroup was ever named {name}")
+        out[name] = int(value)
+    return out
+
+
+def _bill(raw: Any, world: Kernel) -> dict[str, int]:
+    return _by_cgroup(raw, world, ("none", "freed"))
+
+
+def _lru(raw: Any, world: Kernel) -> dict[str, int]:
+    if not isinstance(raw, Mapping) or not all(_integer(value) for value in raw.values()):
+        raise _Malformed("the answer is an object of mms to cgroups")
+    return {str(key): int(value) for key, value in raw.items()}
+
+
+def _init_mm_owner(raw: Any, world: Kernel) -> int | None:
+    if raw not in (None, 0) or isinstance(raw, bool):
+        raise _Malformed("init_mm is owned by init_task, written 0, or by nobody, null")
+    return None if raw is None else 0
+
+
+CHECKS: Final[Mapping[str, Callable[[Any, Kernel], Any]]] = {
+    "owner": _owner, "users": _users, "state": _state, "callbacks": _callbacks, "bill": _bill,
+    "lru": _lru, "init_mm_owner": _init_mm_owner,
+}  # fmt: skip

@@ -1,0 +1,144 @@
+"""Random programs against one candidate, judged once for all requirements.
+
+Every answer is decided by some requirement; a deviation counts against that one alone, and
+the oracle goes on from what was observed.  So one campaign gives every requirement its
+property: "in all random programs, whatever it decided was as it says".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from mmowner_reference import OPS, Deviation, Kernel, Op, Program, Scope, random_program
+
+from ._candidates.base import Candidate
+from ._judge import Run, judge_program
+from ._scenario import splits_a_process
+from .assertions import explained_failure
+from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown
+
+#: Errors of the candidate after which no further program is tried.
+MAX_ERRORS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the campaign: how many programs, how long, in how large a world."""
+
+    programs: int
+    length: int
+    scope: Scope
+
+
+#: Many small worlds, and a few large ones: rare situations need many tasks at once.
+STRETCHES: Final = (
+    Stretch(240, 24, Scope()),
+    Stretch(16, 300, Scope(tasks=30, mms=8, refs=3, kthreads=2, cgroups=4, threads=4)),
+)
+
+
+@dataclass
+class Campaign:
+    """The random programs for one candidate under one dialect; they run at first use."""
+
+    candidate: Candidate
+    dialect: str
+    seed: int = 0
+    stretches: Sequence[Stretch] = STRETCHES
+    decided: Counter[str] = field(default_factory=Counter)
+    #: The shortest program seen against each requirement.
+    failures: dict[str, tuple[Program, Deviation]] = field(default_factory=dict)
+    error: MMOwnerError | None = None
+    programs: int = 0
+    operations: int = 0
+    _ran: bool = False
+    _shrunk: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Run all programs, once."""
+        if self._ran:
+            return
+        self._ran = True
+        errors = 0
+        for number, (length, scope) in enumerate(self._programs()):
+            random = Random(f"{self.seed}/{self.dialect}/{number}")
+            program = self._usable(random_program(random, length, self.dialect, scope))
+            run = self._judge(program)
+            self.programs += 1
+            self.operations += len(program)
+            self.decided.update(run.decided)
+            for found in run.deviations:
+                best = self.failures.get(found.rule)
+                if best is None or found.step < len(best[0]):
+                    self.failures[found.rule] = (program[: found.step], found)
+            if run.error is not None and not isinstance(run.error, Unknown):
+                self.error = run.error
+                errors += 1
+                if errors >= MAX_ERRORS:
+                    return
+
+    def _programs(self) -> list[tuple[int, Scope]]:
+        info = self.candidate.info
+        out: list[tuple[int, Scope]] = []
+        for stretch in self.stretches:
+            count = max(1, round(stretch.programs * info.speed))
+            if info.speed < 0.1 and stretch.length > 100:
+                continue  # a slow candidate is better asked about many small worlds
+            out += [(stretch.length, self._scope(stretch.scope))] * count
+        return out
+
+    def _scope(self, scope: Scope) -> Scope:
+        info = self.candidate.info
+        usable = {op for op in OPS if op in info.capabilities}
+        if any(part.startswith("clone_fails:") for part in info.without):
+            usable.discard("clone_fails")
+        flags = tuple(
+            flags for flags in scope.flags if not any(f"clone:{f}" in info.without for f in flags)
+        )
+        return Scope(
+            scope.tasks, scope.mms, scope.refs, scope.kthreads, scope.cgroups, scope.threads,
+            frozenset(usable & scope.ops), flags,
+        )  # fmt: skip
+
+    def _usable(self, program: Program) -> Program:
+        if "attach:thread" in self.candidate.info.capabilities or "attach" not in [
+            op.word for op in program
+        ]:
+            return program
+        world, kept = Kernel(self.dialect), []
+        for op in program:
+            world.do(op)
+            if splits_a_process(world):
+                break
+            kept.append(op)
+        return tuple(kept)
+
+    def _judge(self, program: Sequence[Op]) -> Run:
+        return judge_program(self.candidate, program, self.dialect, self.candidate.info.asks)
+
+    def holds(self, rule: str) -> None:
+        """Raise if *rule* was broken, or if the campaign cannot say.
+
+        Raises ``ConformanceFailure`` with a minimal program, the candidate's own error, or
+        ``NotApplicable`` when no program made *rule* decide anything.
+        """
+        self.run()
+        if rule in self.failures:
+            if rule not in self._shrunk:
+                self._shrunk[rule] = self._explained(rule)
+            raise ConformanceFailure(self._shrunk[rule])
+        if self.error is not None:
+            raise self.error
+        if not self.decided[rule]:
+            raise NotApplicable(f"{self.programs} random programs never got to {rule}")
+
+    def _explained(self, rule: str) -> str:
+        program, found = self.failures[rule]
+        return explained_failure(
+            program, found, rule, self.candidate.info.spec, self.dialect, self._judge,
+            note=f"found by random programs, seed {self.seed}",
+        )  # fmt: skip

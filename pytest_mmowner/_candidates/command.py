@@ -1,0 +1,233 @@
+"""``cmd:`` candidates: a program in any language that speaks the line protocol."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmowner_reference import ASKS, OPS, Op, PlannedStep, Question
+
+from .. import _protocol as protocol
+from ..errors import CallError, CandidateError, Refused, Untestable
+from .base import EXTRAS, PARTS, Candidate, Info
+from .process import LineProcess
+
+#: Seconds to wait for an answer, and after the candidate has once exceeded them.
+PATIENCE = 10.0
+AFTER_A_HANG = 2.0
+#: Seconds that a candidate may need to start.
+START_PATIENCE = 30.0
+#: Starts that fail in a row before no more are tried.
+MAX_STARTS = 3
+
+
+class Command(Candidate):
+    """Drives one child process; starts it anew after it broke."""
+
+    #: Told to the child at its start; ``linux`` overrides what the child is.
+    speed = 0.2
+
+    def __init__(
+        self, spec: str, argv: Sequence[str], dialect: str, *, patience: float = PATIENCE
+    ) -> None:
+        self._argv = list(argv)
+        self._dialect = dialect
+        self._patience = patience
+        self._seq = 0
+        self._process: LineProcess | None = None
+        self._failed_starts = 0
+        self._last_start_error: CandidateError | None = None
+        # What is known before the handshake: enough to report that it never came.
+        self.info = Info(spec=spec, name=spec, speed=self.speed)
+        try:
+            self._start()
+        except CandidateError as exc:
+            self._start_failed(exc)
+
+    # -- starting and ending -------------------------------------------------------
+
+    def _spawn(self) -> LineProcess:
+        try:
+            return LineProcess(self._argv)
+        except OSError as exc:
+            raise CandidateError(f"it cannot be started: {exc}", in_flight="start") from exc
+
+    def _start(self) -> None:
+        self._process = self._spawn()
+        self._seq += 1
+        request = protocol.Start(self._seq, protocol.PROTOCOL, _suite_version(), self._dialect)
+        line = self._process.exchange(
+            protocol.encode(request), max(START_PATIENCE, self._patience), "start"
+        )
+        answer, details = self._decode(protocol.decode_start, line, "start")
+        if answer.untestable is not None:
+            raise Untestable(answer.untestable)
+        if answer.error is not None:
+            raise self._broke(f"it said: {answer.error}", "start")
+        if answer.seq != self._seq or answer.protocol != protocol.PROTOCOL:
+            raise self._broke(
+                f"it answered seq {answer.seq}, protocol {answer.protocol}; this is seq "
+                f"{self._seq}, protocol {protocol.PROTOCOL}", "start",
+            )  # fmt: skip
+        self.info = self._introduction(answer, details)
+        self._failed_starts = 0
+
+    def _introduction(self, answer: protocol.StartAnswer, details: dict[str, Any]) -> Info:
+        known = {*OPS, *ASKS, *EXTRAS}
+        said = set(answer.capabilities)
+        notes = [answer.notes] if isinstance(answer.notes, str) else list(answer.notes)
+        strange = sorted(said - known) + sorted(set(answer.without) - set(PARTS))
+        if strange:
+            notes.append(f"declared words that the protocol does not have: {', '.join(strange)}")
+        if not {"clone", "owner"} <= said:
+            raise self._broke("its capabilities lack clone or owner, without which there is "
+                              "nothing to judge", "start")  # fmt: skip
+        return Info(
+            spec=self.info.spec, name=answer.name, version=answer.version,
+            language=answer.language, dialect=answer.dialect,
+            capabilities=frozenset(said & known), without=frozenset(answer.without),
+            notes=tuple(note for note in notes if note), details=details, speed=self.speed,
+        )  # fmt: skip
+
+    def _start_failed(self, exc: CandidateError) -> None:
+        self._failed_starts += 1
+        self._last_start_error = exc
+        self._end()
+
+    def _ensure_started(self) -> LineProcess:
+        if self._process is None:
+            if self._failed_starts >= MAX_STARTS and self._last_start_error is not None:
+                raise self._last_start_error
+            try:
+                self._start()
+            except CandidateError as exc:
+                self._start_failed(exc)
+                raise
+        assert self._process is not None
+        return self._process
+
+    def _end(self, grace: float = 0.0) -> None:
+        if self._process is not None:
+            self._process.end(grace)
+            self._process = None
+
+    def close(self) -> None:
+        """Say ``stop``, wait a moment, then end the process and its session."""
+        if self._process is not None:
+            with contextlib.suppress(CandidateError, Refused, Untestable):  # it is ended anyway
+                self._exchange({"op": "stop"}, "stop")
+            self._end(grace=2.0)
+
+    # -- talking -------------------------------------------------------------------
+
+    def _broke(self, text: str, in_flight: str) -> CandidateError:
+        stderr = "" if self._process is None else self._process.stderr_tail()
+        return CandidateError(text, in_flight=in_flight, stderr=stderr)
+
+    def _decode(self, decode: Any, line: bytes, in_flight: str) -> Any:
+        try:
+            return decode(line)
+        except protocol.ProtocolError as exc:
+            shown = line[:200].decode("utf-8", "replace")
+            text = f"it answered {shown!r}, which is no answer: {exc}"
+            raise self._broke(text, in_flight) from None
+
+    def _exchange(self, message: dict[str, Any], in_flight: str) -> protocol.Answer:
+        process = self._ensure_started()
+        self._seq += 1
+        message = {"seq": self._seq, **message}
+        try:
+            line = process.exchange(protocol.encode(message), self._patience, in_flight)
+            answer: protocol.Answer = self._decode(protocol.decode_answer, line, in_flight)
+            if answer.seq != self._seq:
+                raise self._broke(
+                    f"it answered seq {answer.seq} to seq {self._seq}: an answer too many or "
+                    "too few", in_flight,
+                )  # fmt: skip
+            if answer.error is not None:
+                raise self._broke(f"it said: {answer.error}", in_flight)
+        except CandidateError as exc:
+            if "did not" in exc.text:
+                self._patience = min(self._patience, AFTER_A_HANG)
+            self._end()
+            raise
+        return answer
+
+    def _settled(self, answer: protocol.Answer) -> protocol.Answer:
+        if answer.refused is not None:
+            raise Refused(answer.refused)
+        if answer.untestable is not None:
+            raise Untestable(answer.untestable)
+        return answer
+
+    # -- the interface -------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Send ``reset``."""
+        self._settled(self._exchange({"op": "reset"}, "reset"))
+
+    def perform(self, op: Op) -> None:
+        """Send one operation."""
+        answer = self._settled(self._exchange(op.to_dict(), str(op)))
+        if answer.ok is not True:
+            exc = self._broke('it answered neither "ok": true nor a refusal', str(op))
+            self._end()
+            raise exc
+
+    def ask(self, question: Question) -> Any:
+        """Send one question."""
+        return self._settled(self._exchange(protocol.question(question), str(question))).answer
+
+    def run(self, steps: Sequence[PlannedStep]) -> Iterator[Mapping[Question, Any]]:
+        """Run a program: in one line where the candidate can, else op by op."""
+        if "program" not in self.info.capabilities:
+            yield from super().run(steps)
+            return
+        message = {
+            "op": "program",
+            "ops": [step.op.to_dict() for step in steps],
+            "asks": [[protocol.question(q) for q in step.questions] for step in steps],
+        }
+        answer = self._exchange(message, f"a program of {len(steps)} operations")
+        lists = answer.answers or []
+        for step, values in zip(steps, lists, strict=False):
+            if len(values) != len(step.questions):
+                raise self._broke(
+                    f"it gave {len(values)} answers to {len(step.questions)} questions",
+                    str(step.op),
+                )
+            yield dict(zip(step.questions, values, strict=True))
+        self._settled(answer)
+        if len(lists) != len(steps):
+            raise self._broke(
+                f"it answered {len(lists)} of {len(steps)} operations and did not say why",
+                str(steps[min(len(lists), len(steps) - 1)].op),
+            )
+
+
+def command_line(spec: str, text: str) -> list[str]:
+    """Split the text of a ``cmd:`` spec.  Raises ``CallError`` when it names no program."""
+    try:
+        argv = shlex.split(text)
+    except ValueError as exc:
+        raise CallError(f"{spec}: {exc}") from None
+    if not argv:
+        raise CallError(f"{spec}: name a program, as in cmd:./adapter --flag")
+    if shutil.which(argv[0]) is None:
+        there = Path(argv[0]).exists()
+        why = "is not executable (chmod +x?)" if there else "is not there"
+        raise CallError(f"{spec}: the program {argv[0]!r} {why}")
+    return argv
+
+
+def _suite_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  slow to import
+
+    try:
+        return version("pytest-mmowner")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"

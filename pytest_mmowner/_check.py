@@ -1,0 +1,115 @@
+"""``check()``: the whole suite on one candidate, from Python, without pytest's runner."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ._candidates.base import Candidate
+from ._requirements import LEVELS, requirements
+from ._session import HazardShown, Session, tools
+from ._spec import Options, choose_dialect, open_candidate
+from ._summary import in_words
+from ._verdicts import NOT_APPLICABLE, PASS, Verdicts, verdict_of
+from .errors import CallError, MMOwnerError, SuiteError, did_you_mean
+
+
+class Result(Verdicts):
+    """The verdicts of a run of :func:`check`; ``str()`` of it is a report."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.candidate}, dialect {self.dialect}: {in_words(self.counts(self.tests))}"
+        ]  # fmt: skip
+        lines += [
+            f"\n{self.of(rule)}: {self.text(rule)}"
+            for rule in requirements()
+            if rule in self.tests and self.of(rule) not in (PASS, NOT_APPLICABLE)
+        ]
+        return "\n".join(lines)
+
+
+def check(
+    candidate: str | Candidate | Callable[..., Any],
+    *,
+    dialect: str | None = None,
+    level: str | None = None,
+    seed: int = 0,
+    suite: str = "mmowner_conformance",
+) -> Result:
+    """Judge *candidate* by the whole suite and return the verdicts.
+
+    *candidate* is a SPEC string, an open candidate, or a factory of trackers (a class or
+    function without arguments).  *level* restricts the requirements to one level.  Nothing
+    is raised for a wrong candidate: look at ``result.ok``.  Raises ``CallError`` for a wrong
+    call and ``SuiteError`` when the suite contradicts itself.
+    """
+    if level is not None and level not in LEVELS:
+        raise CallError(f"unknown level {level!r}.{did_you_mean(level, LEVELS)}")
+    opened, spoken = _open(candidate, Options(dialect=dialect))
+    session = Session(opened, spoken, seed)
+    result = Result(opened.info.spec, spoken)
+    try:
+        for rules, test, arguments in suite_tests(suite):
+            wanted = [rule for rule in rules if level in (None, requirements()[rule].level)]
+            if wanted:
+                exc = _call(test, {**tools(session, rules), **arguments})
+                for rule in wanted:
+                    result.add(rule, verdict_of(exc), "" if exc is None else str(exc))
+    finally:
+        if opened is not candidate:
+            opened.close()
+    return result
+
+
+def _open(candidate: Any, options: Options) -> tuple[Candidate, str]:
+    if isinstance(candidate, str):
+        return open_candidate(candidate, options)
+    if isinstance(candidate, Candidate):
+        return candidate, choose_dialect(candidate, options)
+    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
+
+    name = getattr(candidate, "__name__", repr(candidate))
+    made = Tracker(name, require_callable(name, candidate), options.dialect)
+    return made, choose_dialect(made, options)
+
+
+def _call(test: Callable[..., None], available: dict[str, Any]) -> BaseException | None:
+    wanted = inspect.signature(test).parameters
+    try:
+        test(**{name: available[name] for name in wanted})
+    except SuiteError:
+        raise
+    except (MMOwnerError, HazardShown) as exc:
+        return exc
+    return None
+
+
+def suite_tests(
+    suite: str,
+) -> Iterator[tuple[list[str], Callable[..., None], dict[str, Any]]]:
+    """Yield the tests of a suite: requirement ids, function, and parametrized arguments."""
+    package = importlib.import_module(suite)
+    for module_info in pkgutil.iter_modules(package.__path__):
+        if not module_info.name.startswith("test_"):
+            continue
+        module = importlib.import_module(f"{suite}.{module_info.name}")
+        for name, test in vars(module).items():
+            if name.startswith("test_") and callable(test):
+                yield from _cases(test)
+
+
+def _cases(test: Any) -> Iterator[tuple[list[str], Callable[..., None], dict[str, Any]]]:
+    marks = getattr(test, "pytestmark", [])
+    rules = [mark.args[0] for mark in marks if mark.name == "requirement"]
+    tables = [mark for mark in marks if mark.name == "parametrize"]
+    if not tables:
+        yield rules, test, {}
+        return
+    names = [name.strip() for name in tables[0].args[0].split(",")]
+    for row in tables[0].args[1]:
+        own = [mark.args[0] for mark in row.marks if mark.name == "requirement"]
+        yield own + rules, test, dict(zip(names, row.values, strict=True))

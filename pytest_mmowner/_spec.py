@@ -1,0 +1,213 @@
+"""SPEC strings: from ``cmd:./adapter --flag`` to a candidate.
+
+``reference``, ``reference:DIALECT``, ``python:pkg.mod:factory`` (or ``python:file.py:factory``),
+``rules:pkg.mod:Rules``, ``cmd:COMMAND``, ``mutant:NAME``, ``linux:uml``, ``linux:uml=PATH``,
+``linux:host``; and whatever installed packages offer by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mmowner_reference import DEFAULT, DIALECTS
+
+from ._candidates.base import Candidate
+from ._plugins import offered
+from .errors import CallError, did_you_mean
+
+#: How each kind is written, in the order in which help texts list them.
+KINDS: Final[Mapping[str, str]] = {
+    "reference": "reference or reference:DIALECT",
+    "python": "python:pkg.mod:factory or python:file.py:factory",
+    "rules": "rules:pkg.mod:Rules or rules:file.py:Rules",
+    "cmd": "cmd:./adapter --flags",
+    "mutant": "mutant:NAME",
+    "linux": "linux:uml, linux:uml=PATH or linux:host",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user may say about any candidate.  ``dialect`` None: let the candidate say."""
+
+    dialect: str | None = None
+    timeout: float = 10.0
+
+
+def open_candidate(spec: str, options: Options | None = None) -> tuple[Candidate, str]:
+    """Make the candidate that *spec* names; return it with the dialect to judge it by.
+
+    Raises ``CallError`` for a spec that names nothing, ``MissingPrerequisite`` when this
+    machine lacks what it takes.
+    """
+    options = Options() if options is None else options
+    check_dialect(options.dialect)
+    kind, _, rest = spec.partition(":")
+    make = MAKERS.get(kind)
+    if make is None:
+        return _offered(spec, kind, rest, options)
+    candidate = make(spec, rest, options)
+    return candidate, choose_dialect(candidate, options)
+
+
+def choose_dialect(candidate: Candidate, options: Options) -> str:
+    """The user's dialect, else the candidate's own claim, else the default.
+
+    Raises ``CallError`` when the candidate claims a dialect that is not there yet.
+    """
+    if options.dialect is not None:
+        return options.dialect
+    claimed = candidate.info.dialect
+    if claimed is None:
+        return DEFAULT
+    if claimed not in DIALECTS:
+        candidate.close()
+        raise CallError(
+            f"{candidate.info.spec} speaks the dialect {claimed!r}, which is not there yet; known "
+            f"are {', '.join(DIALECTS)}. Choose one with --mmowner-dialect to judge it anyway."
+        )
+    return claimed
+
+
+def check_dialect(name: str | None) -> None:
+    """Raise ``CallError`` when *name* is no dialect."""
+    if name is not None and name not in DIALECTS:
+        raise CallError(
+            f"unknown dialect {name!r}; known are {', '.join(DIALECTS)}."
+            f"{did_you_mean(name, DIALECTS)}"
+        )
+
+
+def _reference(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.hosted import Hosted  # noqa: PLC0415  each kind costs only who uses it
+
+    check_dialect(rest or None)
+    name = rest or options.dialect or DEFAULT
+    return Hosted(spec, DIALECTS[name])
+
+
+def _python(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
+
+    factory = require_callable(spec, load_object(spec, rest))
+    return Tracker(spec, factory, options.dialect or DEFAULT)
+
+
+def _rules(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.hosted import rules_candidate  # noqa: PLC0415
+    from ._candidates.tracker import require_callable  # noqa: PLC0415
+
+    factory = require_callable(spec, load_object(spec, rest))
+    claimed = getattr(factory, "dialect", None)
+    name = options.dialect or (claimed if isinstance(claimed, str) else DEFAULT)
+    check_dialect(name)
+    return rules_candidate(spec, factory, DIALECTS[name])
+
+
+def _mutant(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.hosted import Hosted  # noqa: PLC0415
+    from .zoo import MUTANTS  # noqa: PLC0415
+
+    if rest not in MUTANTS:
+        raise CallError(
+            f"unknown mutant {rest!r}.{did_you_mean(rest, MUTANTS)} Known are {', '.join(MUTANTS)}"
+        )
+    mutant = MUTANTS[rest]
+    return Hosted(
+        spec, mutant.dialect(), rules=mutant, kernel=mutant.kernel, name=rest, claims=mutant.base
+    )
+
+
+def _cmd(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.command import Command, command_line  # noqa: PLC0415
+
+    return Command(
+        spec, command_line(spec, rest), options.dialect or DEFAULT, patience=options.timeout
+    )
+
+
+def _linux(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.linux import open_linux  # noqa: PLC0415
+
+    return open_linux(spec, rest, options.dialect, options.timeout)
+
+
+MAKERS: Final[Mapping[str, Callable[[str, str, Options], Candidate]]] = {
+    "reference": _reference, "python": _python, "rules": _rules, "cmd": _cmd,
+    "mutant": _mutant, "linux": _linux,
+}  # fmt: skip
+
+
+def _offered(spec: str, kind: str, rest: str, options: Options) -> tuple[Candidate, str]:
+    names = offered()
+    if kind not in names:
+        known = [*KINDS, *names.candidates]
+        broken = "".join(f"\n  broken: {text}" for text in names.broken)
+        raise CallError(
+            f"unknown candidate {spec!r}.{did_you_mean(kind, known)} A candidate is "
+            f"{'; '.join(KINDS.values())}"
+            + (f"; installed: {', '.join(names.candidates)}" if names.candidates else "")
+            + broken
+        )
+    made = names.candidates[kind]
+    if isinstance(made, str):
+        return open_candidate(made + rest, options)
+    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
+
+    candidate: Candidate = Tracker(spec, require_callable(spec, made), options.dialect or DEFAULT)
+    return candidate, choose_dialect(candidate, options)
+
+
+def load_object(spec: str, path: str) -> Any:
+    """Import ``module:name`` or ``file.py:name``; modules are looked up from the cwd too.
+
+    Raises ``CallError`` that says which part is not there.
+    """
+    where, _, name = path.rpartition(":")
+    if not where or not name:
+        raise CallError(f"{spec}: write {spec.partition(':')[0]}:module:name or file.py:name")
+    module = _load_file(spec, Path(where)) if where.endswith(".py") else _import(spec, where)
+    found = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [word for word in vars(module) if not word.startswith("_")]
+            raise CallError(f"{spec}: {where} has no {name!r}.{did_you_mean(name, known)}")
+        found = getattr(found, part)
+    return found
+
+
+def _import(spec: str, name: str) -> Any:
+    cwd = str(Path.cwd())
+    if cwd not in sys.path:  # `pytest` does not put it there, `python -m pytest` does
+        sys.path.insert(0, cwd)
+    try:
+        return importlib.import_module(name)
+    except ImportError as exc:
+        raise CallError(f"{spec}: module {name!r} cannot be imported: {exc}") from exc
+
+
+def _load_file(spec: str, path: Path) -> Any:
+    if not path.is_file():
+        raise CallError(f"{spec}: there is no file {str(path)!r}")
+    name = f"_mmowner_candidate_{path.stem}"
+    loader = importlib.util.spec_from_file_location(name, path)
+    if loader is None or loader.loader is None:
+        raise CallError(f"{spec}: {str(path)!r} is no Python file")
+    module = importlib.util.module_from_spec(loader)
+    sys.modules[name] = module
+    try:
+        loader.loader.exec_module(module)
+    except Exception as exc:
+        raise CallError(f"{spec}: {str(path)!r} cannot be imported: {exc!r}") from exc
+    return module
+
+
+def known_kinds() -> Iterable[str]:
+    """The lines that help texts show."""
+    return KINDS.values()

@@ -1,0 +1,99 @@
+"""The terminal summary: verdicts per level and chapter, hazards, and what did not apply."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ._verdicts import (
+    ERROR,
+    FAIL,
+    HAZARD,
+    NOT_APPLICABLE,
+    PASS,
+    UNKNOWN,
+    UNTESTABLE,
+    Verdicts,
+)  # fmt: skip
+
+#: The columns of the tables.
+COLUMNS: Final = (PASS, FAIL, ERROR, HAZARD, UNKNOWN, UNTESTABLE, NOT_APPLICABLE)
+_MARKUP: Final = {FAIL: "red", ERROR: "red", UNTESTABLE: "red", UNKNOWN: "yellow", PASS: "green"}
+
+
+def write_summary(terminal: Any, all_verdicts: list[Verdicts], verbosity: int) -> None:
+    """Write a section for each candidate; one line each when the run is quiet."""
+    for verdicts in all_verdicts:
+        total = verdicts.counts(verdicts.tests)
+        title = f"mmowner: {verdicts.candidate}, dialect {verdicts.dialect}"
+        if verbosity < 0:
+            terminal.write_line(f"{title}: {in_words(total)}")
+            continue
+        terminal.section(title, sep="-")
+        _table(terminal, "level", verdicts.by_level())
+        _table(terminal, "chapter", verdicts.by_chapter())
+        _names(terminal, verdicts)
+        _hazards(terminal, verdicts)
+        _not_applicable(terminal, verdicts)
+        if not verdicts.answered:
+            terminal.write_line("Nothing was applicable: that is no success.", red=True)
+        terminal.write_line(in_words(total), bold=True)
+
+
+def in_words(counts: Counter[str]) -> str:
+    """Return counts as ``12 requirements: 10 pass, 2 fail``."""
+    parts = [f"{counts[verdict]} {verdict}" for verdict in COLUMNS if counts[verdict]]
+    return f"{sum(counts.values())} requirements: {', '.join(parts) or 'none'}"
+
+
+def _table(terminal: Any, what: str, rows: Mapping[str, Counter[str]]) -> None:
+    terminal.write_line(
+        f"{what:<12}" + "".join(f"{column:>{_width(column)}}" for column in COLUMNS)
+    )
+    for name, counts in rows.items():
+        terminal.write(f"{name:<12}")
+        for column in COLUMNS:
+            count = counts[column]
+            markup = {_MARKUP[column]: True} if count and column in _MARKUP else {}
+            terminal.write(f"{count or '.':>{_width(column)}}", **markup)
+        terminal.write_line("")
+    terminal.write_line("")
+
+
+def _width(column: str) -> int:
+    return max(6, len(column) + 2)
+
+
+def _names(terminal: Any, verdicts: Verdicts) -> None:
+    for verdict in (FAIL, ERROR, UNTESTABLE, UNKNOWN):
+        rules = verdicts.with_verdict(verdict)
+        if rules:
+            terminal.write_line(f"{verdict}: {', '.join(rules)}", **{_MARKUP[verdict]: True})
+
+
+def _hazards(terminal: Any, verdicts: Verdicts) -> None:
+    rules = verdicts.with_verdict(HAZARD)
+    if not rules:
+        return
+    terminal.write_line(
+        f"hazards of the dialect {verdicts.dialect} (no fault of the candidate): {', '.join(rules)}"
+    )
+    for rule in rules:
+        text = verdicts.text(rule)
+        if "\n" in text:
+            terminal.write_line("")
+            for line in text.splitlines():
+                terminal.write_line(f"  {line}")
+    terminal.write_line("")
+
+
+def _not_applicable(terminal: Any, verdicts: Verdicts) -> None:
+    reasons: dict[str, list[str]] = {}
+    for rule in verdicts.with_verdict(NOT_APPLICABLE):
+        text = verdicts.text(rule)
+        if "is no rule of the dialect" in text:
+            text = f"no rule of the dialect {verdicts.dialect}"
+        reasons.setdefault(text, []).append(rule)
+    for reason, rules in reasons.items():
+        terminal.write_line(f"not applicable ({reason}): {', '.join(rules)}")

@@ -1,0 +1,316 @@
+"""The pytest plugin: options, the candidates of a run, and verdicts from tests.
+
+It is loaded into every pytest run of every user who has it installed, so it imports
+nothing heavy: hypothesis, msgspec and the candidates come when they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from .errors import CallError, MMOwnerError, NotApplicable
+
+if TYPE_CHECKING:
+    from ._session import Session
+    from ._verdicts import Verdicts
+
+#: Options: name, ini type, default, metavar, help.  Each is --mmowner-NAME and mmowner_NAME.
+OPTIONS: Final = (
+    ("candidate", "linelist", None, "SPEC", (
+        "what is tested, repeatable: reference[:DIALECT], python:pkg.mod:factory, "
+        "rules:pkg.mod:Rules, cmd:COMMAND, mutant:NAME, linux:uml[=PATH], linux:host, or a name "
+        "that an installed package offers (default: reference)"
+    )),
+    ("dialect", "string", None, "NAME",
+     "the kernel era to judge by (default: what the candidate claims, else 6.11)"),
+    ("level", "string", None, "LEVELS",
+     "only requirements of these levels, with commas: safety, order, accounting, concurrency"),
+    ("seed", "string", "0", "N", "seed of the random programs (default: 0)"),
+    ("timeout", "string", "10", "SECONDS",
+     "how long a candidate in another process may take for one answer (default: 10)"),
+)  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and their ini twins."""
+    group = parser.getgroup("mmowner", "mm owner conformance")
+    for name, ini_type, default, metavar, text in OPTIONS:
+        repeatable = ini_type == "linelist"
+        group.addoption(
+            f"--mmowner-{name}", action="append" if repeatable else "store", default=None,
+            metavar=metavar, help=text,
+        )  # fmt: skip
+        ini_default: Any = [] if repeatable else (default or "")
+        parser.addini(f"mmowner_{name}", f"ini twin of --mmowner-{name}", ini_type, ini_default)  # type: ignore[arg-type]
+
+
+@dataclass
+class State:
+    """What a run knows: the options, the open candidates, the verdicts."""
+
+    specs: list[str]
+    explicit: bool
+    dialect: str | None
+    levels: frozenset[str]
+    seed: int
+    timeout: float
+    sessions: dict[str, Session] = field(default_factory=dict)
+    verdicts: dict[str, Verdicts] = field(default_factory=dict)
+
+    def session(self, spec: str) -> Session:
+        """Return the judgement of *spec*, opened at first use.  Raises ``CallError``."""
+        from ._session import Session  # noqa: PLC0415  only runs that judge pay for it
+        from ._spec import Options, open_candidate  # noqa: PLC0415
+
+        if spec not in self.sessions:
+            candidate, dialect = open_candidate(spec, Options(self.dialect, self.timeout))
+            self.sessions[spec] = Session(candidate, dialect, self.seed)
+        return self.sessions[spec]
+
+    def close(self) -> None:
+        """Close all candidates."""
+        for session in self.sessions.values():
+            session.candidate.close()
+        self.sessions.clear()
+
+
+STATE: Final = pytest.StashKey[State]()
+
+
+def _option(config: pytest.Config, name: str) -> Any:
+    value = config.getoption(f"mmowner_{name}")
+    return config.getini(f"mmowner_{name}") if value is None else value
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options; a wrong one ends the run before anything is collected."""
+    config.addinivalue_line(
+        "markers", "requirement(id): the test decides about this requirement of mm->owner"
+    )
+    specs = list(_option(config, "candidate"))
+    try:
+        state = State(
+            specs=list(dict.fromkeys(specs)) or ["reference"],
+            explicit=bool(specs),
+            dialect=_option(config, "dialect") or None,
+            levels=_levels(_option(config, "level")),
+            seed=_number("seed", _option(config, "seed"), int),
+            timeout=_number("timeout", _option(config, "timeout"), float),
+        )
+        if state.dialect is not None:
+            from ._spec import check_dialect  # noqa: PLC0415
+
+            check_dialect(state.dialect)
+    except CallError as exc:
+        raise pytest.UsageError(str(exc)) from None
+    config.stash[STATE] = state
+    if not _is_worker(config):
+        config.pluginmanager.register(Gatherer(config), "mmowner-gatherer")
+
+
+def _levels(text: str) -> frozenset[str]:
+    if not text:
+        return frozenset()
+    from ._requirements import LEVELS  # noqa: PLC0415
+    from .errors import did_you_mean  # noqa: PLC0415
+
+    levels = [word.strip() for word in text.split(",")]
+    for level in levels:
+        if level not in LEVELS:
+            raise CallError(
+                f"unknown level {level!r}; known are {', '.join(LEVELS)}."
+                f"{did_you_mean(level, LEVELS)}"
+            )
+    return frozenset(levels)
+
+
+def _number(name: str, text: str, kind: type[Any]) -> Any:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise CallError(f"--mmowner-{name}={text}: not a number") from None
+    if name == "timeout" and not value > 0:
+        raise CallError(f"--mmowner-{name}={text}: must be more than 0")
+    return value
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is tested, when the user named it."""
+    state = config.stash[STATE]
+    if not state.explicit:
+        return []
+    dialect = state.dialect or "as each candidate says"
+    return [f"mmowner: {', '.join(state.specs)}; dialect {dialect}; seed {state.seed}"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run every test of the suite once for each candidate."""
+    if "mmowner_session" in metafunc.fixturenames:
+        specs = metafunc.config.stash[STATE].specs
+        metafunc.parametrize("mmowner_session", specs, ids=specs, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def mmowner_session(request: pytest.FixtureRequest) -> Session:
+    """The candidate under judgement (one for each ``--mmowner-candidate``)."""
+    spec = getattr(request, "param", None) or request.config.stash[STATE].specs[0]
+    return request.config.stash[STATE].session(spec)
+
+
+def rules_of(item: pytest.Item) -> list[str]:
+    """Return the ids of the requirements that a test decides about."""
+    return [mark.args[0] for mark in item.iter_markers("requirement")]
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check the ids, keep the levels asked for, and open the candidates if they are needed."""
+    state = config.stash[STATE]
+    judged = [item for item in items if item.get_closest_marker("requirement")]
+    if not judged:
+        return
+    from ._requirements import requirement  # noqa: PLC0415
+
+    try:
+        levels = {item: {requirement(rule).level for rule in rules_of(item)} for item in judged}
+        if state.levels:
+            dropped = [item for item in judged if not levels[item] & state.levels]
+            items[:] = [item for item in items if item not in set(dropped)]
+            config.hook.pytest_deselected(items=dropped)
+        if not config.option.collectonly:
+            for spec in state.specs:
+                state.session(spec)
+    except MMOwnerError as exc:
+        state.close()
+        raise pytest.UsageError(str(exc)) from None
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Under xdist only workers collect, so the candidates are tried here: exit 4, not a crash."""
+    config = session.config
+    if _is_worker(config) or not getattr(config.option, "dist", "no") or not _distributed(config):
+        return
+    state = config.stash[STATE]
+    try:
+        if state.explicit:
+            for spec in state.specs:
+                state.session(spec)
+    except MMOwnerError as exc:
+        raise pytest.UsageError(str(exc)) from None
+    finally:
+        state.close()
+
+
+def _distributed(config: pytest.Config) -> bool:
+    return bool(getattr(config.option, "tx", None)) or bool(
+        getattr(config.option, "numprocesses", None)
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A verdict that is no failure ends a test of the suite without one."""
+    if not item.get_closest_marker("requirement"):
+        return (yield)
+    from ._session import HazardShown  # noqa: PLC0415
+
+    try:
+        return (yield)
+    except NotApplicable as exc:
+        item.stash[VERDICT] = exc
+        pytest.skip(f"not applicable: {exc}")
+    except HazardShown as exc:
+        item.stash[VERDICT] = exc
+        return None
+
+
+#: The exception that decided, when pytest does not see it.
+VERDICT: Final = pytest.StashKey[BaseException]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put requirement, verdict and candidate into the report, where xdist and JUnit keep them."""
+    report = yield
+    rules = rules_of(item)
+    if not rules or (call.when != "call" and not report.failed):
+        return report
+    from ._verdicts import NOT_APPLICABLE, PASS, verdict_of  # noqa: PLC0415
+
+    exc = item.stash.get(VERDICT, None) or (call.excinfo.value if call.excinfo else None)
+    verdict = verdict_of(exc)
+    if report.skipped and verdict != NOT_APPLICABLE:
+        verdict = "unknown"  # skipped by somebody else: never a pass
+    if isinstance(exc, MMOwnerError) and report.failed:
+        report.longrepr = str(exc)
+    state = item.config.stash[STATE]
+    spec = item.callspec.params["mmowner_session"] if hasattr(item, "callspec") else state.specs[0]
+    session = state.sessions.get(spec)
+    text = "" if verdict == PASS else str(exc)
+    for rule in rules:
+        report.user_properties += [
+            ("mmowner_requirement", rule), ("mmowner_verdict", verdict),
+            ("mmowner_candidate", spec), ("mmowner_dialect", session.dialect if session else "?"),
+            ("mmowner_text", text),
+        ]  # fmt: skip
+    return report
+
+
+class Gatherer:
+    """Gathers the verdicts in the process that reports: under xdist, the controller."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.state = config.stash[STATE]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the verdicts out of a test's report."""
+        for start in range(len(report.user_properties)):
+            if report.user_properties[start][0] == "mmowner_requirement":
+                self._take(report.user_properties[start : start + 5])
+
+    def _take(self, properties: Sequence[tuple[str, object]]) -> None:
+        from ._verdicts import Verdicts  # noqa: PLC0415
+
+        rule, verdict, spec, dialect, text = (str(value) for _, value in properties)
+        verdicts = self.state.verdicts.setdefault(spec, Verdicts(spec, dialect))
+        verdicts.add(rule, verdict, text)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Nothing applicable is not success; unknown and skipped are never green."""
+        from ._verdicts import BAD  # noqa: PLC0415
+
+        for verdicts in self.state.verdicts.values():
+            if exitstatus != pytest.ExitCode.OK:
+                return
+            if not verdicts.answered:
+                session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+            elif any(verdicts.of(rule) in BAD for rule in verdicts.tests):
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Write the verdicts, unless the user wants no summary."""
+        if self.state.verdicts and not getattr(self.config.option, "no_summary", False):
+            from ._summary import write_summary  # noqa: PLC0415
+
+            write_summary(
+                terminalreporter, list(self.state.verdicts.values()), self.config.option.verbose
+            )
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the candidates."""
+    state = config.stash.get(STATE, None)
+    if state is not None:
+        state.close()
