@@ -78,36 +78,40 @@ def _callbacks(raw: Any, world: Kernel) -> list[dict[str, Any]]:
             raise _Malformed(f"each callback has the fields {', '.join(sorted(keys))}")
         if not all(_integer(entry[key]) for key in ("old", "new", "seen")):
             raise _Malformed("old, new and seen are integers")
+        for key in ("old", "new"):
+            _task(entry[key], world)
+        if not isinstance(entry["subsystem"], str):
+            raise _Malformed("a subsystem has a name")
     return [dict(entry) for entry in raw]
 
 
-def _by_cgroup(raw: Any, world: Kernel, extra: tuple[str, ...]) -> dict[str, int]:
+def _table(raw: Any, known: Callable[[str], bool], what: str, shape: str) -> dict[str, int]:
     if not isinstance(raw, Mapping):
-        raise _Malformed("the answer is an object of names to integers")
-    out = {}
+        raise _Malformed(f"the answer is an object of {shape}")
     for key, value in raw.items():
         if not _integer(value):
             raise _Malformed(f"the value of {key!r} is no integer")
-        name = str(key)
-        known = name.isdigit() and int(name) in world.used_names["cgroup"]
-        if not known and name not in extra:
-            raise _Malformed(f"no cgroup was ever named {name}")
-        out[name] = int(value)
-    return out
-
-
-def _bill(raw: Any, world: Kernel) -> dict[str, int]:
-    return _by_cgroup(raw, world, ("none", "freed"))
-
-
-def _lru(raw: Any, world: Kernel) -> dict[str, int]:
-    if not isinstance(raw, Mapping) or not all(_integer(value) for value in raw.values()):
-        raise _Malformed("the answer is an object of mms to cgroups")
+        if not known(str(key)):
+            raise _Malformed(f"no {what} was ever named {key}")
     return {str(key): int(value) for key, value in raw.items()}
 
 
+def _bill(raw: Any, world: Kernel) -> dict[str, int]:
+    names = {str(name) for name in world.used_names["cgroup"]} | {"none", "freed"}
+    return _table(raw, names.__contains__, "cgroup", "names to integers")
+
+
+def _lru(raw: Any, world: Kernel) -> dict[str, int]:
+    names = {str(name) for name in world.used_names["mm"]}
+    table = _table(raw, names.__contains__, "mm", "mms to cgroups")
+    for group in table.values():
+        if group not in world.used_names["cgroup"]:
+            raise _Malformed(f"no cgroup was ever named {group}")
+    return table
+
+
 def _init_mm_owner(raw: Any, world: Kernel) -> int | None:
-    if raw not in (None, 0) or isinstance(raw, bool):
+    if raw is not None and (raw != 0 or not _integer(raw)):
         raise _Malformed("init_mm is owned by init_task, written 0, or by nobody, null")
     return None if raw is None else 0
 

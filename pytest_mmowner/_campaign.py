@@ -19,7 +19,7 @@ from ._candidates.base import Candidate
 from ._judge import Run, judge_program
 from ._scenario import splits_a_process
 from .assertions import explained_failure
-from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown
+from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown, Untestable
 
 #: Errors of the candidate after which no further program is tried.
 MAX_ERRORS: Final = 3
@@ -34,10 +34,15 @@ class Stretch:
     scope: Scope
 
 
-#: Many small worlds, and a few large ones: rare situations need many tasks at once.
+#: The operations that decide about owners; the others come between them.
+CORE: Final = frozenset({"clone", "exit", "exec", "reap"})
+
+#: Many small worlds with everything in them, and a few large ones: rare situations need many
+#: tasks at once, and few distractions.
 STRETCHES: Final = (
-    Stretch(240, 24, Scope()),
-    Stretch(16, 300, Scope(tasks=30, mms=8, refs=3, kthreads=2, cgroups=4, threads=4)),
+    Stretch(200, 24, Scope()),
+    Stretch(14, 250, Scope(tasks=30, mms=8, threads=3, ops=CORE)),
+    Stretch(6, 250, Scope(tasks=30, mms=8, refs=3, kthreads=2, cgroups=4, threads=3)),
 )
 
 
@@ -55,6 +60,8 @@ class Campaign:
     error: MMOwnerError | None = None
     programs: int = 0
     operations: int = 0
+    #: Programs of which the candidate said that this machine cannot run them to their end.
+    untestable: int = 0
     _ran: bool = False
     _shrunk: dict[str, str] = field(default_factory=dict)
 
@@ -75,7 +82,9 @@ class Campaign:
                 best = self.failures.get(found.rule)
                 if best is None or found.step < len(best[0]):
                     self.failures[found.rule] = (program[: found.step], found)
-            if run.error is not None and not isinstance(run.error, Unknown):
+            if isinstance(run.error, Untestable):
+                self.untestable += 1
+            elif run.error is not None and not isinstance(run.error, Unknown):
                 self.error = run.error
                 errors += 1
                 if errors >= MAX_ERRORS:

@@ -8,13 +8,15 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from mmowner_reference import DEFAULT
+
 from ._candidates.base import Candidate
 from ._requirements import LEVELS, requirements
 from ._session import HazardShown, Session, tools
 from ._spec import Options, choose_dialect, open_candidate
 from ._summary import in_words
 from ._verdicts import NOT_APPLICABLE, PASS, Verdicts, verdict_of
-from .errors import CallError, MMOwnerError, SuiteError, did_you_mean
+from .errors import CallError, CandidateError, MMOwnerError, SuiteError, did_you_mean
 
 
 class Result(Verdicts):
@@ -49,19 +51,30 @@ def check(
     """
     if level is not None and level not in LEVELS:
         raise CallError(f"unknown level {level!r}.{did_you_mean(level, LEVELS)}")
-    opened, spoken = _open(candidate, Options(dialect=dialect))
+    try:
+        opened, spoken = _open(candidate, Options(dialect=dialect))
+    except CandidateError as exc:
+        return _never_there(candidate, dialect, suite, exc)
     session = Session(opened, spoken, seed)
     result = Result(opened.info.spec, spoken)
     try:
         for rules, test, arguments in suite_tests(suite):
             wanted = [rule for rule in rules if level in (None, requirements()[rule].level)]
             if wanted:
-                exc = _call(test, {**tools(session, rules), **arguments})
+                ended = _call(test, {**tools(session, rules), **arguments})
                 for rule in wanted:
-                    result.add(rule, verdict_of(exc), "" if exc is None else str(exc))
+                    result.add(rule, verdict_of(ended), "" if ended is None else str(ended))
     finally:
         if opened is not candidate:
             opened.close()
+    return result
+
+
+def _never_there(candidate: Any, dialect: str | None, suite: str, exc: CandidateError) -> Result:
+    result = Result(str(candidate), dialect or DEFAULT)
+    for rules, _, _ in suite_tests(suite):
+        for rule in rules:
+            result.add(rule, verdict_of(exc), str(exc))
     return result
 
 
@@ -73,7 +86,7 @@ def _open(candidate: Any, options: Options) -> tuple[Candidate, str]:
     from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
 
     name = getattr(candidate, "__name__", repr(candidate))
-    made = Tracker(name, require_callable(name, candidate), options.dialect)
+    made = Tracker(name, require_callable(name, candidate), options.dialect or DEFAULT)
     return made, choose_dialect(made, options)
 
 

@@ -13,8 +13,8 @@ def tree(world: Kernel) -> list[str]:
     ``*`` marks the owner of an mm.  Threads stand under their leader with ``+``.
     """
     lines: list[str] = []
-    roots = [task for task in world.init_task.children if task.id > 0]
-    roots += world.kthreadd.children
+    roots = [task for task in world.init_task.children if task.id > 0 and task.leader]
+    roots += [*world.kthreadd.children, *world.kworker.children]
     for root in roots:
         lines += _branch(world, root, "", "")
     for name, mm in world.mms.items():

@@ -9,6 +9,12 @@ from mmowner_reference import Deviation, Kernel, Op
 from ._draw import side_by_side, tree
 from ._requirements import requirements
 
+#: What is said of a program: minimal, not, or nobody tried.
+KINDS = {
+    True: "minimal program",
+    False: "program, not fully minimized: the budget ran out",
+    None: "program",
+}
 #: Columns that an explanation keeps to.
 WIDTH = 96
 
@@ -20,13 +26,13 @@ def explain(
     program: Sequence[Op],
     deviation: Deviation,
     *,
-    minimal: bool = True,
+    minimal: bool | None = True,
     note: str = "",
 ) -> str:
     """Return the whole text about one deviation of *candidate* from the requirement *rule*."""
     known = requirements().get(rule)
     title = f"{rule} [{known.level}] {known.text}" if known else rule
-    kind = "minimal program" if minimal else "program, not fully minimized: the budget ran out"
+    kind = KINDS[minimal]
     lines = [title, f"candidate {candidate}, dialect {dialect}"]
     if note:
         lines.append(note)

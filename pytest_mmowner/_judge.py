@@ -5,7 +5,7 @@ This is where the two answers meet: the candidate's and the oracle's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from mmowner_reference import Reason as WhyAllowed
 from ._answers import checked
 from ._candidates.base import Candidate
 from ._requirements import requirements
-from .errors import MMOwnerError, Panic, Refused, Unknown
+from .errors import CandidateError, MMOwnerError, Panic, Refused, Unknown
 
 #: The requirement that a refused legal operation breaks.
 PERFORMS = "TASK-02"
@@ -80,11 +80,11 @@ def judge_steps(candidate: Candidate, steps: Sequence[PlannedStep], dialect: str
     error: MMOwnerError | None = None
     done = 0
     try:
-        for step, raw in zip(steps, candidate.run(steps), strict=False):
+        for raw, step in zip(candidate.run(steps), steps, strict=False):
             oracle.do(step.op)
             names.do(step.op)
             done += 1
-            given = {question: checked(question, raw[question], names) for question in raw}
+            given = _checked(candidate, raw, names)
             answers.append(given)
             deviations += oracle.judge(given)
     except (Refused, Panic) as exc:
@@ -98,6 +98,15 @@ def judge_steps(candidate: Candidate, steps: Sequence[PlannedStep], dialect: str
     return Run(
         tuple(step.op for step in steps), tuple(deviations), oracle.decided, tuple(answers), error
     )
+
+
+def _checked(
+    candidate: Candidate, raw: Mapping[Question, Any], names: Kernel
+) -> dict[Question, Any]:
+    try:
+        return {question: checked(question, raw[question], names) for question in raw}
+    except CandidateError as exc:
+        raise candidate.after_malformed(exc) from exc
 
 
 def _not_performed(op: Op, step: int, said: str) -> Deviation:

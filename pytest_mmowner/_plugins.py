@@ -43,7 +43,7 @@ def offered() -> Offered:
             for answer in manager.hook.mmowner_candidates():
                 for name, made in _pairs(answer):
                     out.candidates.setdefault(name, made)
-        except Exception as exc:  # noqa: BLE001  whatever a stranger's plugin raises
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  whatever strangers raise
             out.broken.append(f"{origin}: {type(exc).__name__}: {exc}")
     return out
 

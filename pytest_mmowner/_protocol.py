@@ -62,8 +62,6 @@ class StartAnswer(msgspec.Struct):
     homepage: str = ""
     issues: str = ""
     notes: str | list[str] = ""
-    error: str | None = None
-    untestable: str | None = None
 
 
 class Answer(msgspec.Struct):
@@ -71,7 +69,7 @@ class Answer(msgspec.Struct):
 
     seq: int
     ok: bool | None = None
-    answer: Any = None
+    answer: Any = msgspec.UNSET
     answers: list[list[Any]] | None = None
     refused: str | None = None
     untestable: str | None = None
@@ -120,7 +118,9 @@ _answer = msgspec.json.Decoder(Answer).decode
 _started = msgspec.json.Decoder(StartAnswer).decode
 _anything = msgspec.json.Decoder().decode
 
-ProtocolError = msgspec.DecodeError
+#: What decoding a stranger's line can raise.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNSET = msgspec.UNSET
 
 
 def encode(message: Any) -> bytes:

@@ -18,7 +18,7 @@ asked whether the scenario mentions it or not.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -74,20 +74,6 @@ class Scenario:
     #: Expectations by the number of operations before them.
     checks: dict[int, list[Check]] = field(default_factory=dict)
 
-    def needs(self) -> list[str]:
-        """The capabilities that any run of it needs, in order of appearance."""
-        needs: dict[str, None] = {}
-        for op in self.ops:
-            needs[op.word] = None
-            if isinstance(op, Clone | CloneFails):
-                needs |= {f"clone:{flag}": None for flag in op.flags if flag != "VM"}
-            if isinstance(op, CloneFails):
-                if op.at == "dup_mm":
-                    needs["clone_fails:dup_mm"] = None
-                if op.ref is not None:
-                    needs["clone_fails:ref"] = None
-        return list(needs)
-
     def plan(self, dialect: str, info: Info) -> tuple[list[PlannedStep], list[str]]:
         """Return the steps to run, and the capabilities that *info* lacks for them.
 
@@ -97,7 +83,9 @@ class Scenario:
         world = Kernel(dialect)
         asked = {"owner"}
         steps: list[PlannedStep] = []
-        lacking = info.lacks(self.needs())
+        lacking = info.lacks(needs_of(self.ops))
+        if 0 in self.checks:
+            raise SuiteError(f"nothing has happened yet: {self.checks[0][0].line!r}")
         for number, op in enumerate(self.ops, 1):
             try:
                 world.do(op)
@@ -128,6 +116,21 @@ class Scenario:
                 )
 
 
+def needs_of(program: Iterable[Op]) -> list[str]:
+    """Return the capabilities that any run of *program* needs, in order of appearance."""
+    needs: dict[str, None] = {}
+    for op in program:
+        needs[op.word] = None
+        if isinstance(op, Clone | CloneFails):
+            needs |= {f"clone:{flag}": None for flag in op.flags if flag != "VM"}
+        if isinstance(op, CloneFails):
+            if op.at == "dup_mm":
+                needs["clone_fails:dup_mm"] = None
+            if op.ref is not None:
+                needs["clone_fails:ref"] = None
+    return list(needs)
+
+
 def splits_a_process(world: Kernel) -> bool:
     """Whether threads of one process sit in different cgroups."""
     return any(
@@ -150,7 +153,7 @@ def parse_scenario(text: str) -> Scenario:
             else:
                 check = _check(line, match, names)
                 scenario.checks.setdefault(len(scenario.ops), []).append(check)
-        except (OpError, KeyError) as exc:
+        except (ValueError, KeyError) as exc:
             raise SuiteError(f"scenario line {line!r}: {exc}") from None
     return scenario
 
@@ -167,6 +170,8 @@ def _check(line: str, match: re.Match[str], names: Names) -> Check:
     if ask == "callbacks":
         return Check(line, question, None, _callbacks(text, names), dialects)
     if ask == "init_mm_owner":
+        if text not in ("init_task", "None"):
+            raise OpError("init_mm belongs to init_task or None")
         return Check(line, question, None, 0 if text == "init_task" else None, dialects)
     subject = "none" if name == "none" else _known(names, _SUBJECT[ask], name)
     if ask in ("bill", "lru"):
@@ -200,9 +205,9 @@ def _value(ask: str, text: str, names: Names) -> Any:
 def _callbacks(text: str, names: Names) -> list[dict[str, Any]]:
     if text == "nothing":
         return []
-    calls = _CALL.findall(text)
-    if not calls:
+    if not re.fullmatch(rf"{_CALL.pattern}(?:\s*,\s*{_CALL.pattern})*", text):
         raise OpError("callbacks look like memrlimit(P -> Q seen P), or nothing")
+    calls = _CALL.findall(text)
     return [
         {"subsystem": name, "old": _known(names, "task", old), "new": _known(names, "task", new),
          "seen": _known(names, "task", seen)}

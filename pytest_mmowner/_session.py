@@ -27,7 +27,7 @@ from ._candidates.base import Candidate
 from ._draw import tree
 from ._judge import Run, judge_program, judge_steps
 from ._requirements import Requirement, requirement
-from ._scenario import parse_scenario
+from ._scenario import needs_of, parse_scenario
 from .assertions import assert_no_deviation, assert_refused
 from .errors import NotApplicable, Refused, SuiteError
 
@@ -121,7 +121,7 @@ class Session:
         rule = requirement(rule_id)
         self.applies(rule)
         program = find_hazard(by, hazard)
-        lacking = self.candidate.info.lacks([*dict.fromkeys(op.word for op in program), "owner"])
+        lacking = self.candidate.info.lacks([*needs_of(program), "owner"])
         if lacking:
             raise NotApplicable(f"the candidate does not show {', '.join(lacking)}")
         run = judge_program(self.candidate, program, self.dialect, ("owner",))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from mmowner_reference import (
@@ -14,6 +14,7 @@ from mmowner_reference import (
     VFORK,
     VM,
     Clone,
+    Exec,
     IllegalOperation,
     Kernel,
     Op,
@@ -43,39 +44,93 @@ def shrink(
     Operations are removed in pieces and one by one, with what becomes illegal by that;
     then what is left is made simpler.  The result is renamed in order of appearance.
     """
-    deadline = time.monotonic() + budget
-    best = renamed(tuple(program))
-    tried = {best}
-    progress = True
-    while progress:
-        progress = False
-        for smaller in _smaller(best, dialect):
-            if time.monotonic() > deadline:
-                return Shrunk(best, minimal=False)
-            if smaller in tried:
+    search = _Search(renamed(tuple(program)), fails, dialect, time.monotonic() + budget)
+    try:
+        piece = max(1, len(search.best) // 2)
+        while search.remove(piece) or piece > 1 or search.bypass() or search.simplify():
+            piece = max(1, piece // 2)
+    except _OutOfTime:
+        return Shrunk(search.best, minimal=False)
+    return Shrunk(search.best, minimal=True)
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+@dataclass
+class _Search:
+    best: Program
+    fails: Callable[[Program], bool]
+    dialect: str
+    deadline: float
+    tried: set[Program] = field(default_factory=set)
+
+    def remove(self, piece: int) -> bool:
+        """Take out every piece of that size that is not needed, from the end; say if any was."""
+        any_removed = False
+        start = len(self.best) - piece
+        while start >= 0:
+            rest = self.best[:start] + self.best[start + piece :]
+            removed = self._try(legal_part(rest, self.dialect))
+            any_removed |= removed
+            # What depended on the piece is gone too, so the place may lie behind the end.
+            start = min(start, len(self.best)) - piece if removed else start - piece
+        return any_removed
+
+    def bypass(self) -> bool:
+        """Drop a clone or exec and let its maker, or its old mm, stand for what it made."""
+        for at, op in enumerate(self.best):
+            instead = _stand_in(op, self.best[:at], self.dialect)
+            if instead is None:
                 continue
-            tried.add(smaller)
-            if fails(smaller):
-                best, progress = smaller, True
-                break
-    return Shrunk(best, minimal=True)
+            rest = tuple(_replaced(later, instead) for later in self.best[at + 1 :])
+            if self._try(legal_part((*self.best[:at], *rest), self.dialect)):
+                return True
+        return False
+
+    def simplify(self) -> bool:
+        """Put one simpler operation in the place of another; say if that was possible."""
+        for at, op in enumerate(self.best):
+            for simpler in _simpler(op):
+                changed = (*self.best[:at], simpler, *self.best[at + 1 :])
+                # A simpler operation must not cost another one: sizes only fall.
+                legal = legal_part(changed, self.dialect)
+                if len(legal) == len(changed) and self._try(legal):
+                    return True
+        return False
+
+    def _try(self, program: Program) -> bool:
+        smaller = renamed(program)
+        if smaller in self.tried:
+            return False
+        if time.monotonic() > self.deadline:
+            raise _OutOfTime
+        self.tried.add(smaller)
+        if not self.fails(smaller):
+            return False
+        self.best = smaller
+        return True
 
 
-def _smaller(program: Program, dialect: str) -> Iterator[Program]:
-    size = len(program)
-    piece = max(1, size // 2)
-    while True:
-        for start in range(size - piece, -1, -max(1, piece)):
-            yield renamed(legal_part(program[:start] + program[start + piece :], dialect))
-        if piece == 1:
-            break
-        piece //= 2
-    for at, op in enumerate(program):
-        for simpler in _simpler(op):
-            changed = legal_part((*program[:at], simpler, *program[at + 1 :]), dialect)
-            # A simpler operation must not cost another one: sizes only fall.
-            if len(changed) == size:
-                yield renamed(changed)
+def _stand_in(op: Op, before: Program, dialect: str) -> dict[str, dict[int, int]] | None:
+    """Return, by kind, which names stand for those that *op* makes; None if it makes none."""
+    if isinstance(op, Clone | Exec):
+        mm = Kernel(dialect).run(before).tasks[op.task].mm
+        tasks = {op.child: op.task} if isinstance(op, Clone) else {}
+        mms = {} if op.mm is None or mm is None else {op.mm: mm.id}
+        return {"task": tasks, "mm": mms}
+    return None
+
+
+def _replaced(op: Op, instead: dict[str, dict[int, int]]) -> Op:
+    changes: dict[str, Any] = {}
+    for part in fields(op):
+        names = instead.get(KINDS[part.name], {})
+        value = getattr(op, part.name)
+        if value in names and part.name != "child":
+            changes[part.name] = names[value]
+    return replace(op, **changes)
 
 
 def _simpler(op: Op) -> Iterator[Op]:
@@ -86,9 +141,9 @@ def _simpler(op: Op) -> Iterator[Op]:
             other = Clone(op.task, op.child, flags, mm)
             if _weight(other) < _weight(op):
                 yield other
-    for field in fields(op):
-        if field.name in ("task", "tracer") and getattr(op, field.name) > 1:
-            yield replace(op, **{field.name: 1})
+    for part in fields(op):
+        if part.name in ("task", "tracer") and getattr(op, part.name) > 1:
+            yield replace(op, **{part.name: 1})
 
 
 def _weight(op: Clone) -> tuple[int, int]:
@@ -115,10 +170,10 @@ def renamed(program: Program) -> Program:
     out: list[Op] = []
     for op in program:
         changes: dict[str, Any] = {}
-        for field in fields(op):
-            table = tables.get(KINDS[field.name])
-            value = getattr(op, field.name)
+        for part in fields(op):
+            table = tables.get(KINDS[part.name])
+            value = getattr(op, part.name)
             if table is not None and value is not None:
-                changes[field.name] = table.setdefault(value, len(table) + 1)
+                changes[part.name] = table.setdefault(value, len(table) + 1)
         out.append(replace(op, **changes))
     return tuple(out)

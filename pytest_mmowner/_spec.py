@@ -146,18 +146,22 @@ MAKERS: Final[Mapping[str, Callable[[str, str, Options], Candidate]]] = {
 
 def _offered(spec: str, kind: str, rest: str, options: Options) -> tuple[Candidate, str]:
     names = offered()
+    known = ", ".join(KINDS)
     if kind not in names:
-        known = [*KINDS, *names.candidates]
         broken = "".join(f"\n  broken: {text}" for text in names.broken)
         raise CallError(
-            f"unknown candidate {spec!r}.{did_you_mean(kind, known)} A candidate is "
-            f"{'; '.join(KINDS.values())}"
+            f"unknown candidate {spec!r}.{did_you_mean(kind, [*KINDS, *names.candidates])} "
+            f"A candidate is {'; '.join(KINDS.values())}"
             + (f"; installed: {', '.join(names.candidates)}" if names.candidates else "")
             + broken
         )
     made = names.candidates[kind]
     if isinstance(made, str):
-        return open_candidate(made + rest, options)
+        if made.partition(":")[0] not in MAKERS:
+            raise CallError(f"{spec} stands for {made!r}, which must begin with one of {known}")
+        # "ours:" takes what follows as it is, "cmd:adapter" as further arguments.
+        joined = f"{made}{rest}" if made.endswith(":") else f"{made} {rest}"
+        return open_candidate(joined if rest else made, options)
     from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
 
     candidate: Candidate = Tracker(spec, require_callable(spec, made), options.dialect or DEFAULT)
@@ -188,8 +192,9 @@ def _import(spec: str, name: str) -> Any:
         sys.path.insert(0, cwd)
     try:
         return importlib.import_module(name)
-    except ImportError as exc:
-        raise CallError(f"{spec}: module {name!r} cannot be imported: {exc}") from exc
+    except (Exception, SystemExit) as exc:
+        why = exc if isinstance(exc, ImportError) else repr(exc)
+        raise CallError(f"{spec}: module {name!r} cannot be imported: {why}") from exc
 
 
 def _load_file(spec: str, path: Path) -> Any:
@@ -203,7 +208,8 @@ def _load_file(spec: str, path: Path) -> Any:
     sys.modules[name] = module
     try:
         loader.loader.exec_module(module)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
+        del sys.modules[name]
         raise CallError(f"{spec}: {str(path)!r} cannot be imported: {exc!r}") from exc
     return module
 

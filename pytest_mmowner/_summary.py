@@ -28,9 +28,10 @@ def write_summary(terminal: Any, all_verdicts: list[Verdicts], verbosity: int) -
         total = verdicts.counts(verdicts.tests)
         title = f"mmowner: {verdicts.candidate}, dialect {verdicts.dialect}"
         if verbosity < 0:
-            terminal.write_line(f"{title}: {in_words(total)}")
+            nothing = "" if verdicts.answered else ". Nothing was applicable: that is no success"
+            terminal.write_line(f"{title}: {in_words(total)}{nothing}")
             continue
-        terminal.section(title, sep="-")
+        terminal.write_sep("-", title)
         _table(terminal, "level", verdicts.by_level())
         _table(terminal, "chapter", verdicts.by_chapter())
         _names(terminal, verdicts)

@@ -51,14 +51,16 @@ class Verdicts:
     dialect: str
     #: Verdicts of the tests of each requirement.
     tests: dict[str, Counter[str]] = field(default_factory=dict)
-    #: The first text for each requirement and verdict.
+    #: A text for each requirement and verdict.
     texts: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, rule: str, verdict: str, text: str = "") -> None:
         """Take the verdict of one test of *rule*."""
         self.tests.setdefault(rule, Counter())[verdict] += 1
-        if text:
-            self.texts.setdefault((rule, verdict), text)
+        known = self.texts.get((rule, verdict), "")
+        # Of several hazards the one with its program says the most.
+        if text and (not known or (verdict == HAZARD and len(text) > len(known))):
+            self.texts[rule, verdict] = text
 
     def of(self, rule: str) -> str:
         """Return the verdict of a requirement: its worst test's, and a pass only if one passed."""

@@ -39,7 +39,7 @@ def assert_conforms(
     *candidate* is a SPEC string (kept open between calls) or an open candidate; *program* is
     a sequence of operations or their text; *asks* are the questions after each operation
     (default: all that the candidate can answer).  Raises ``ConformanceFailure`` with the
-    first deviation (your property-based tester shrinks), the candidate's error, or
+    first deviation, minimized, the candidate's error, or
     ``IllegalOperation`` for a program that is none.
     """
     __tracebackhide__ = True
@@ -54,8 +54,13 @@ def assert_conforms(
     run = judge_program(opened, ops, spoken, opened.info.asks if asks is None else asks)
     if run.deviations:
         found = run.deviations[0]
-        done = run.program[: found.step]
-        raise ConformanceFailure(explain(found.rule, opened.info.spec, spoken, done, found))
+
+        def again(smaller: Program) -> Run:
+            return judge_program(opened, smaller, spoken, opened.info.asks)
+
+        raise ConformanceFailure(
+            explained_failure(run.program, found, found.rule, opened.info.spec, spoken, again)
+        )
     if run.error is not None:
         raise run.error
 
@@ -117,7 +122,8 @@ def minimal_failure(
     if not fails(program):
         return Shrunk(program, minimal=False), None
     shrunk = shrink(program, fails, dialect)
-    return shrunk, judge(shrunk.program).against(rule)
+    again = judge(shrunk.program).against(rule)
+    return (Shrunk(program, minimal=False) if again is None else shrunk), again
 
 
 def assert_refused(

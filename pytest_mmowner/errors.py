@@ -73,7 +73,7 @@ class MissingPrerequisite(Untestable):
     """Something must be installed or allowed first: ``what`` is missing, ``hint`` says how."""
 
     def __init__(self, what: str, hint: str) -> None:
-        super().__init__(f"{what} is missing here. {hint}")
+        super().__init__(f"{what}: {hint}")
         self.what = what
         self.hint = hint
 

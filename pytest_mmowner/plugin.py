@@ -258,11 +258,13 @@ def pytest_runtest_makereport(
     session = state.sessions.get(spec)
     text = "" if verdict == PASS else str(exc)
     for rule in rules:
-        report.user_properties += [
+        item.user_properties += [
             ("mmowner_requirement", rule), ("mmowner_verdict", verdict),
             ("mmowner_candidate", spec), ("mmowner_dialect", session.dialect if session else "?"),
             ("mmowner_text", text),
         ]  # fmt: skip
+    # The report of the teardown gets them too: that is the one that JUnit files are made of.
+    report.user_properties = list(item.user_properties)
     return report
 
 
@@ -275,6 +277,8 @@ class Gatherer:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the verdicts out of a test's report."""
+        if report.when == "teardown":
+            return
         for start in range(len(report.user_properties)):
             if report.user_properties[start][0] == "mmowner_requirement":
                 self._take(report.user_properties[start : start + 5])

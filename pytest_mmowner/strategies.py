@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from mmowner_reference import DEFAULT, Op, Program, Scope, program_from_choices
+from mmowner_reference import DEFAULT, OPS, Op, Program, Scope, program_from_choices
 
 from ._spec import check_dialect
+from .errors import CallError, did_you_mean
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -38,6 +39,9 @@ def programs(
     check_dialect(dialect)
     bounds = Scope() if scope is None else scope
     if ops is not None:
+        for word in ops:
+            if word not in OPS:
+                raise CallError(f"unknown operation {word!r}.{did_you_mean(word, OPS)}")
         bounds = Scope(
             bounds.tasks, bounds.mms, bounds.refs, bounds.kthreads, bounds.cgroups,
             bounds.threads, ops, bounds.flags,

@@ -8,6 +8,7 @@ S21 needs a user on the new mm in the middle of an exec, which no program can sa
 """
 
 import pytest
+
 from mmowner_reference import Kernel, Names, parse_op
 
 SETUP = """

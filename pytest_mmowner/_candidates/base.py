@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from mmowner_reference import ASKS, OPS, Op, PlannedStep, Question
 
+from ..errors import CandidateError
+
 #: Capabilities that are neither an operation nor a question.
 EXTRAS: Final = ("program", "refuse", "attach:thread")
 #: What only some candidates lack, by the word with which they say so (``without``).
@@ -76,6 +78,10 @@ class Candidate(ABC):
         for step in steps:
             self.perform(step.op)
             yield {question: self.ask(question) for question in step.questions}
+
+    def after_malformed(self, exc: CandidateError) -> CandidateError:
+        """Return the error to report for a malformed answer, having dealt with who gave it."""
+        return exc
 
     def close(self) -> None:  # noqa: B027  most candidates have nothing to close
         """Let go of processes and files.  The candidate is not used afterwards."""

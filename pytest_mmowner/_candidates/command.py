@@ -14,7 +14,7 @@ from mmowner_reference import ASKS, OPS, Op, PlannedStep, Question
 from .. import _protocol as protocol
 from ..errors import CallError, CandidateError, Refused, Untestable
 from .base import EXTRAS, PARTS, Candidate, Info
-from .process import LineProcess
+from .process import Hang, LineProcess
 
 #: Seconds to wait for an answer, and after the candidate has once exceeded them.
 PATIENCE = 10.0
@@ -63,11 +63,13 @@ class Command(Candidate):
         line = self._process.exchange(
             protocol.encode(request), max(START_PATIENCE, self._patience), "start"
         )
+        refusal: protocol.Answer = self._decode(protocol.decode_answer, line, "start")
+        if refusal.untestable is not None:
+            self._end()
+            raise Untestable(refusal.untestable)
+        if refusal.error is not None:
+            raise self._broke(f"it said: {refusal.error}", "start")
         answer, details = self._decode(protocol.decode_start, line, "start")
-        if answer.untestable is not None:
-            raise Untestable(answer.untestable)
-        if answer.error is not None:
-            raise self._broke(f"it said: {answer.error}", "start")
         if answer.seq != self._seq or answer.protocol != protocol.PROTOCOL:
             raise self._broke(
                 f"it answered seq {answer.seq}, protocol {answer.protocol}; this is seq "
@@ -131,7 +133,7 @@ class Command(Candidate):
     def _decode(self, decode: Any, line: bytes, in_flight: str) -> Any:
         try:
             return decode(line)
-        except protocol.ProtocolError as exc:
+        except protocol.UNREADABLE as exc:
             shown = line[:200].decode("utf-8", "replace")
             text = f"it answered {shown!r}, which is no answer: {exc}"
             raise self._broke(text, in_flight) from None
@@ -151,7 +153,7 @@ class Command(Candidate):
             if answer.error is not None:
                 raise self._broke(f"it said: {answer.error}", in_flight)
         except CandidateError as exc:
-            if "did not" in exc.text:
+            if isinstance(exc, Hang):
                 self._patience = min(self._patience, AFTER_A_HANG)
             self._end()
             raise
@@ -164,23 +166,33 @@ class Command(Candidate):
             raise Untestable(answer.untestable)
         return answer
 
+    def _done(self, answer: protocol.Answer, in_flight: str) -> None:
+        if self._settled(answer).ok is not True:
+            text = 'it answered neither "ok": true nor a refusal'
+            raise self.after_malformed(self._broke(text, in_flight))
+
+    def after_malformed(self, exc: CandidateError) -> CandidateError:
+        """Add what it wrote to standard error, and end it: the next use starts it anew."""
+        stderr = "" if self._process is None else self._process.stderr_tail()
+        self._end()
+        return CandidateError(exc.text, in_flight=exc.in_flight, stderr=exc.stderr or stderr)
+
     # -- the interface -------------------------------------------------------------
 
     def reset(self) -> None:
         """Send ``reset``."""
-        self._settled(self._exchange({"op": "reset"}, "reset"))
+        self._done(self._exchange({"op": "reset"}, "reset"), "reset")
 
     def perform(self, op: Op) -> None:
         """Send one operation."""
-        answer = self._settled(self._exchange(op.to_dict(), str(op)))
-        if answer.ok is not True:
-            exc = self._broke('it answered neither "ok": true nor a refusal', str(op))
-            self._end()
-            raise exc
+        self._done(self._exchange(op.to_dict(), str(op)), str(op))
 
     def ask(self, question: Question) -> Any:
         """Send one question."""
-        return self._settled(self._exchange(protocol.question(question), str(question))).answer
+        answer = self._settled(self._exchange(protocol.question(question), str(question))).answer
+        if answer is protocol.UNSET:
+            raise self.after_malformed(self._broke('there is no "answer" in it', str(question)))
+        return answer
 
     def run(self, steps: Sequence[PlannedStep]) -> Iterator[Mapping[Question, Any]]:
         """Run a program: in one line where the candidate can, else op by op."""
@@ -196,17 +208,14 @@ class Command(Candidate):
         lists = answer.answers or []
         for step, values in zip(steps, lists, strict=False):
             if len(values) != len(step.questions):
-                raise self._broke(
-                    f"it gave {len(values)} answers to {len(step.questions)} questions",
-                    str(step.op),
-                )
+                text = f"it gave {len(values)} answers to {len(step.questions)} questions"
+                raise self.after_malformed(self._broke(text, str(step.op)))
             yield dict(zip(step.questions, values, strict=True))
         self._settled(answer)
         if len(lists) != len(steps):
-            raise self._broke(
-                f"it answered {len(lists)} of {len(steps)} operations and did not say why",
-                str(steps[min(len(lists), len(steps) - 1)].op),
-            )
+            text = f"it answered {len(lists)} of {len(steps)} operations and did not say why"
+            op = steps[min(len(lists), len(steps) - 1)].op
+            raise self.after_malformed(self._broke(text, str(op)))
 
 
 def command_line(spec: str, text: str) -> list[str]:

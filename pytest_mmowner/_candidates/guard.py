@@ -31,7 +31,8 @@ def _alarm(signum: int, frame: FrameType | None) -> None:
 class Local(Candidate):
     """A candidate in this process; subclasses do the work in ``_reset``, ``_perform``, ``_ask``."""
 
-    in_flight = ""
+    #: What it was last given; said only when something goes wrong.
+    in_flight: object = ""
     patience = PATIENCE
 
     @abstractmethod
@@ -51,13 +52,13 @@ class Local(Candidate):
 
     def perform(self, op: Op) -> None:
         """Perform one operation."""
-        self.in_flight = str(op)
+        self.in_flight = op
         with self.guarded():
             self._perform(op)
 
     def ask(self, question: Question) -> Any:
         """Ask one question."""
-        self.in_flight = str(question)
+        self.in_flight = question
         with self.guarded():
             return self._ask(question)
 
@@ -70,9 +71,13 @@ class Local(Candidate):
                 self.in_flight = "making the initial world"
                 self._reset()
                 for step in steps:
-                    self.in_flight = str(step.op)
+                    self.in_flight = step.op
                     self._perform(step.op)
-                    done.append({question: self._ask(question) for question in step.questions})
+                    answers = {}
+                    for question in step.questions:
+                        self.in_flight = question
+                        answers[question] = self._ask(question)
+                    done.append(answers)
         except MMOwnerError as exc:
             error = exc
         yield from done
@@ -92,14 +97,14 @@ class Local(Candidate):
             raise
         except _TooLong:
             text = f"it did not return within {self.patience:g} s"
-            raise CandidateError(text, in_flight=self.in_flight) from None
+            raise CandidateError(text, in_flight=str(self.in_flight)) from None
         except RecursionError as exc:
             text = "it raised RecursionError: it calls itself without end"
-            raise CandidateError(text, in_flight=self.in_flight) from exc
+            raise CandidateError(text, in_flight=str(self.in_flight)) from exc
         except Exception as exc:
             trace = "".join(traceback.format_exception(exc, limit=-3))
             text = f"it raised {type(exc).__name__}: {exc}"
-            raise CandidateError(text, in_flight=self.in_flight, stderr=trace) from exc
+            raise CandidateError(text, in_flight=str(self.in_flight), stderr=trace) from exc
 
 
 @contextmanager

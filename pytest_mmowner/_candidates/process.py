@@ -14,14 +14,19 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
 from ..errors import CandidateError
 
 #: A line longer than this is no answer.
-MAX_LINE = 64 * 1024 * 1024
+MAX_LINE = 16 * 1024 * 1024
 #: How much of standard error is shown.
 TAIL = 4000
+
+
+class Hang(CandidateError):
+    """No answer in time."""
 
 
 class LineProcess:
@@ -32,7 +37,9 @@ class LineProcess:
     ) -> None:
         """Start *argv*.  Raises ``OSError`` when that is impossible."""
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in end()
-        self._buffer = b""
+        self._buffer = bytearray()
+        #: How much of the buffer is known to have no end of line.
+        self._searched = 0
         try:
             self._process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
@@ -75,7 +82,7 @@ class LineProcess:
             selector.register(self._stdin, selectors.EVENT_WRITE)
             while view:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise self._error("it did not read its input in time", in_flight)
+                    raise self._hang("it did not read its input in time", in_flight)
                 try:
                     view = view[os.write(self._stdin.fileno(), view) :]
                 except BlockingIOError:
@@ -86,16 +93,21 @@ class LineProcess:
     def _receive(self, deadline: float, patience: float, in_flight: str) -> bytes:
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
-                if len(self._buffer) > MAX_LINE:
+            while (end := self._buffer.find(b"\n", self._searched)) < 0:
+                self._searched = len(self._buffer)
+                if self._searched > MAX_LINE:
                     raise self._error("it wrote a line without end", in_flight)
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise self._error(f"it did not answer within {patience:g} s", in_flight)
+                left = deadline - time.monotonic()
+                # The clock counts also for a child that never stops writing.
+                if left <= 0 or not selector.select(left):
+                    raise self._hang(f"it did not answer within {patience:g} s", in_flight)
                 chunk = os.read(self._stdout.fileno(), 1 << 16)
                 if not chunk:
                     raise self._error(self._ended(), in_flight)
                 self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
         return line
 
     def _ended(self) -> str:
@@ -105,8 +117,12 @@ class LineProcess:
         except subprocess.TimeoutExpired:
             return "it closed its output"
         if code < 0:
-            return f"it was killed by {signal.Signals(-code).name}"
+            names = {number.value: number.name for number in signal.Signals}
+            return f"it was killed by {names.get(-code, f'signal {-code}')}"
         return f"it exited with status {code}"
+
+    def _hang(self, text: str, in_flight: str) -> Hang:
+        return Hang(text, in_flight=in_flight, stderr=self.stderr_tail())
 
     def _error(self, text: str, in_flight: str) -> CandidateError:
         return CandidateError(text, in_flight=in_flight, stderr=self.stderr_tail())
@@ -121,8 +137,22 @@ class LineProcess:
         if grace:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(grace)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        # The leader is waited for last: until then its pid, the session's name, is not reused.
+        for pid in (*_session_members(self._process.pid), self._process.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait()
         self._stdout.close()
         self._stderr.close()
+
+
+def _session_members(session: int) -> list[int]:
+    """Return the processes of a session; some may have left the leader's process group."""
+    members = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            # The name in brackets may contain anything; state, ppid, pgrp, session follow it.
+            fields = entry.read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                members.append(int(entry.parent.name))
+    return members

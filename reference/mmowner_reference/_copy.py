@@ -36,10 +36,15 @@ def copy_kernel(kernel: Kernel) -> Kernel:
     new.kthreadd = Task(-1, groups[1])
     new.kthreadd.kthread = True
     new.kthreadd.real_parent = new.kthreadd.parent = new.init_task
-    tasks: dict[Task, Task] = {
+    new.kworker = Task(-2, groups[1])
+    new.kworker.kthread = True
+    new.kworker.real_parent = new.kworker.parent = new.kthreadd
+    nameless = {
         kernel.init_task: new.init_task,
         kernel.kthreadd: new.kthreadd,
+        kernel.kworker: new.kworker,
     }
+    tasks: dict[Task, Task] = dict(nameless)
     signals: dict[ThreadGroup, ThreadGroup] = {}
     everybody = [*kernel.tasks.values(), *kernel.released.values()]
     for task in everybody:
@@ -54,7 +59,7 @@ def copy_kernel(kernel: Kernel) -> Kernel:
     new.processes = KList()
     for leader in kernel.processes:
         new.processes.append(tasks[leader].process_node)
-    for parent in (kernel.init_task, kernel.kthreadd, *kernel.tasks.values()):
+    for parent in (*nameless, *kernel.tasks.values()):
         copy = tasks[parent]
         for child in parent.children:
             copy.children.append(tasks[child].sibling_node)
@@ -127,8 +132,13 @@ def state_key(kernel: Kernel) -> tuple[Any, ...]:
         for mm in kernel.mms.values()
     )  # fmt: skip
     order = tuple((p.id, *(t.id for t in p.threads)) for p in kernel.processes)
+    nameless = tuple(
+        tuple(child.id for child in parent.children)
+        for parent in (kernel.init_task, kernel.kthreadd, kernel.kworker)
+    )
+    cgroups = tuple((g.id, 0 if g.parent is None else g.parent.id) for g in kernel.cgroups.values())
     return (
-        tuple(sorted(tasks)), tuple(sorted(mms, key=lambda mm: mm[0])), order,
+        tuple(sorted(tasks)), tuple(sorted(mms, key=lambda mm: mm[0])), order, nameless, cgroups,
         tuple(kernel.bill().items()), tuple(kernel.callback_log), tuple(kernel.subsystems),
     )  # fmt: skip
 

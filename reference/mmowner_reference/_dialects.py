@@ -188,7 +188,7 @@ def dialect_of_release(release: str) -> str | None:
 def _numbers(release: str) -> tuple[int, ...] | None:
     parts: list[int] = []
     for part in release.split("-", maxsplit=1)[0].split("+", maxsplit=1)[0].split("."):
-        if not part.isdigit():
+        if not (part.isascii() and part.isdigit()):
             break
         parts.append(int(part))
     return tuple(parts) if len(parts) >= 2 else None

@@ -19,7 +19,7 @@ from ._dialects import DEFAULT, DIALECTS, Dialect
 from ._legal import IllegalOperation, check
 from ._life import Life
 from ._lists import KList
-from ._locks import Rcu, RwLock, drain
+from ._locks import LockError, Rcu, RwLock, drain
 from ._ops import Exec, Op
 from ._rules import NoRules, Rules
 from ._structs import GONE, Cgroup, Mm, OwnedMm, Task
@@ -111,6 +111,10 @@ class Kernel(Life):
         self.kthreadd.kthread = True
         self.kthreadd.real_parent = self.kthreadd.parent = self.init_task
         self.init_task.children.append(self.kthreadd.sibling_node)
+        #: The worker that starts user-mode helpers, which are its children.
+        self.kworker = Task(-2, self.cgroups[ROOT])
+        self.kworker.kthread = True
+        self.kworker.real_parent = self.kworker.parent = self.kthreadd
         self.current = self.init_task
         #: ``init_mm``, the kernel's own; it has an owner up to 3.15.
         self.init_mm = self.make_mm(0)
@@ -141,12 +145,18 @@ class Kernel(Life):
         refuse it; :class:`KernelBug` or ``LockError`` when the rules break the kernel.
         """
         check(self, op)
+        self.begin(op)
+        self.perform(op)
+        for lock in (self.tasklist_lock, self.rcu):
+            if lock.held:
+                raise LockError(f"{lock.label} is still held after {op}")
+
+    def begin(self, op: Op) -> None:
+        """Forget what was said about the operation before."""
         self.op = op
         self.reasons.clear()
-        self._passed_over = False
         self.left_mm = 0
         self.calls_before = len(self.callback_log)
-        self.perform(op)
 
     def run(self, program: Iterable[Op]) -> Kernel:
         """Perform all operations of *program* and return this kernel."""
@@ -244,6 +254,10 @@ class Kernel(Life):
     def because(self, mm: Mm, rule: str, text: str) -> None:
         """Remember which requirement decided about *mm* in this operation."""
         self.reasons[mm.id] = Reason(rule, text)
+
+    def nobody_passed_over(self) -> None:
+        """A search begins."""
+        self._passed_over = False
 
     def passed_over(self, mm: Mm, entry: Task) -> None:
         """A list entry did not use *mm*; remember if a thread behind it did (SEARCH-06)."""

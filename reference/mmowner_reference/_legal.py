@@ -24,7 +24,7 @@ REFUSALS: Final = {
     "vfork-wait": "a task that waits for its vfork child can only be killed",
     "kill-group": "killing a vfork parent kills its group, so its other threads must be dead",
     "init-stays": "init never exits, and no other thread of it execs",
-    "parent-of-init": "init has no siblings: PARENT is refused to it and to its threads",
+    "parent-of-init": "PARENT is refused to init and its threads: their parent is the idle task",
     "kernel-thread": "a kernel thread neither clones, nor is it traced, a reaper or moved",
     "borrows": "a kernel thread borrows one mm at a time, and none when it exits or execs",
     "no-loan": "a kernel thread gives back the mm that it borrowed",

@@ -9,7 +9,7 @@ the rules, so that a mutant can move the call and a scheduler can stop in betwee
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 from ._lists import KList
@@ -54,6 +54,7 @@ class Life:
     current: Task
     init_task: Task
     kthreadd: Task
+    kworker: Task
     tasks: dict[int, Task]
     released: dict[int, Task]
     processes: KList[Task]
@@ -75,6 +76,7 @@ class Life:
 
         def make_mm(self, name: int) -> Mm: ...
         def call(self, result: Any) -> None: ...
+        def nobody_passed_over(self) -> None: ...
         def lru_gen_migrate_mm(self, mm: Mm) -> None: ...
 
     # -- birth ---------------------------------------------------------------------
@@ -94,6 +96,8 @@ class Life:
         maker = self.current = self.tasks[op.task]
         child = Task(op.child, maker.cgroup, group=maker.group if THREAD in op.flags else None)
         self.copy_mm(op, maker, child)
+        if op.mm is not None:
+            self.lru_gen_migrate_mm(self.mms[op.mm])  # lru_gen_add_mm, once nothing can fail
         same_parent = PARENT in op.flags or THREAD in op.flags
         self.link(child, maker.real_parent if same_parent else maker)
         if VFORK in op.flags:
@@ -110,7 +114,6 @@ class Life:
             self.mms[op.mm] = mm
             self.used_names["mm"].add(op.mm)
             self.call(self.rules.mm_init_owner(mm, child))
-            self.lru_gen_migrate_mm(mm)
         child.mm = mm
 
     def _op_clone_fails(self, op: CloneFails) -> None:
@@ -138,16 +141,22 @@ class Life:
     # -- exit ----------------------------------------------------------------------
 
     def _op_exit(self, op: Exit) -> None:
-        task = self.tasks[op.task]
-        for step in self.exit_steps(task):
-            self.current = task
-            step()
+        self.exit(self.tasks[op.task])
 
-    def exit_steps(self, task: Task) -> Iterator[Any]:
-        """The parts of an exit that other threads' exits can come between."""
-        yield lambda: setattr(task, "exiting", True)
-        yield lambda: self.exit_mm_and_cgroup(task)
-        yield lambda: self.exit_notify(task)
+    def exit(self, task: Task) -> None:
+        """One thread exits, from its first part to its last."""
+        for part in range(EXIT_PARTS):
+            self.exit_part(task, part)
+
+    def exit_part(self, task: Task, part: int) -> None:
+        """One of the parts of an exit that other threads' exits can come between."""
+        self.current = task
+        if part == 0:
+            task.exiting = True
+        elif part == 1:
+            self.exit_mm_and_cgroup(task)
+        else:
+            self.exit_notify(task)
 
     def exit_mm_and_cgroup(self, task: Task) -> None:
         """Leave the mm, hand it over, leave the cgroup (do_exit up to cgroup_exit)."""
@@ -176,6 +185,7 @@ class Life:
 
     def handoff(self, mm: Mm) -> Steps:
         """Let the rules find the next owner; rules without steps run in one."""
+        self.nobody_passed_over()
         result = self.rules.mm_update_next_owner(mm)
         if isinstance(result, Generator):
             yield from result
@@ -191,6 +201,8 @@ class Life:
     def mmput(self, mm: Mm) -> None:
         """Drop one user; without users and loans the mm is no more."""
         mm.users -= 1
+        if not mm.users:
+            mm.lru_cgroup = None  # lru_gen_del_mm; a loan keeps only the mm_struct
         self.forget_dead(mm)
 
     def forget_dead(self, mm: Mm) -> None:
@@ -200,19 +212,25 @@ class Life:
 
     def exit_notify(self, task: Task) -> None:
         """Give the children away, become a zombie or go (kernel/exit.c exit_notify)."""
-        for tracee in list(task.tracees.values()):
-            self.untrace(tracee)
+        if not self.dialect.ptrace_moves:
+            self.exit_ptrace(task)
         self.forget_original_parent(task)
+        self.exit_ptrace(task)
         if task.leader:
             task.state = ZOMBIE
         else:
             self.release(task)
         self.autoreap(task.group.leader)
 
+    def exit_ptrace(self, task: Task) -> None:
+        """Let go of everybody whom *task* traces."""
+        for tracee in list(task.tracees.values()):
+            self.untrace(tracee)
+
     def autoreap(self, leader: Task) -> None:
         """Children of the kernel itself (user-mode helpers, kthreads) are not waited for."""
         dead = leader.state == ZOMBIE and not leader.group.has_other_threads(leader)
-        if dead and leader.real_parent is self.kthreadd:
+        if dead and not leader.traced and leader.real_parent in (self.kthreadd, self.kworker):
             self.release(leader)
 
     def forget_original_parent(self, father: Task) -> None:
@@ -225,6 +243,9 @@ class Life:
             reaper.traced_away[child.id] = child
         father.traced_away.clear()
         for child in list(father.children):
+            if child.real_parent is not father:  # a tracee that stood here (2.6.26 and before)
+                self.untrace(child)
+                continue
             threads = [child] if self.dialect.children_list == "threads" else list(child.threads)
             for thread in threads:
                 if thread.parent is thread.real_parent:
@@ -254,12 +275,12 @@ class Life:
 
     def release(self, task: Task) -> None:
         """``release_task``: off every list; the struct is freed after a grace period."""
+        task.state = GONE
         if task.traced:
             self.untrace(task)
         task.sibling_node.unlink()
         task.process_node.unlink()
         task.thread_node.unlink()
-        task.state = GONE
         self.tasks.pop(task.id, None)
         self.released[task.id] = task
 
@@ -271,14 +292,13 @@ class Life:
     # -- exec ----------------------------------------------------------------------
 
     def _op_exec(self, op: Exec) -> None:
-        self.exec(op, [])
+        self.exec(op)
 
-    def exec(self, op: Exec, order: list[Task]) -> None:
+    def exec(self, op: Exec) -> None:
         """Replace the mm of a task, whose other threads die first.
 
-        *order* says which thread takes the next part of its exit, three times each; what
-        it leaves open happens thread by thread in list order.  The kernel defines no order:
-        :meth:`~._outcomes.exec_outcomes` has them all.
+        Here they die one after the other in list order.  The kernel defines no order:
+        :mod:`._outcomes` has them all.
         """
         task = self.tasks[op.task]
         self.current = task
@@ -286,17 +306,24 @@ class Life:
         self.mms[op.mm] = new
         self.used_names["mm"].add(op.mm)
         self.call(self.rules.mm_init_owner(new, task))
-        dying = {t: self.exit_steps(t) for t in task.group.live() if t is not task}
-        for thread in [*order, *(t for t in dying for _ in range(3))]:
-            step = next(dying[thread], None)
-            if step is not None:
-                self.current = thread
-                step()
+        for thread in [thread for thread in task.group.live() if thread is not task]:
+            self.exit(thread)
         self.current = task
         if not task.leader:
             self.take_over_leader(task)
-        task.kthread = False
+        if task.kthread:
+            self.become_helper(task)
         drain(self.exec_mmap(task, new))
+
+    def become_helper(self, task: Task) -> None:
+        """A task without an mm that execs is a user-mode helper: a child of its worker.
+
+        Source: kernel/umh.c; kernel threads proper are children of kthreadd.
+        """
+        task.kthread = False
+        task.parent = task.real_parent = self.kworker
+        task.sibling_node.unlink()
+        self.kworker.children.append(task.sibling_node)
 
     def take_over_leader(self, task: Task) -> None:
         """The exec'ing thread gets the leader's pid and places; the old leader is released.
@@ -392,6 +419,7 @@ class Life:
         if task.real_parent.traced_away.pop(task.id, None) is not None:
             task.sibling_node.unlink()
             task.real_parent.children.append(task.sibling_node)
+        self.autoreap(task.group.leader)
 
     def _op_subreaper(self, op: Subreaper) -> None:
         self.tasks[op.task].group.subreaper = True
@@ -446,5 +474,8 @@ def next_alive(task: Task) -> Task | None:
     at = ring.index(task)
     return next((t for t in ring[at + 1 :] + ring[:at] if not t.exiting), None)
 
+
+#: Marked as exiting; the mm left and handed over; the children given away.
+EXIT_PARTS: Final = 3
 
 ADOPTERS: Final = {"first": first_alive, "next": next_alive}

@@ -101,9 +101,10 @@ class RwLock:
 class Rcu:
     """Read-side RCU sections; they nest and never block."""
 
-    __slots__ = ("depth",)
+    __slots__ = ("depth", "label")
 
     def __init__(self) -> None:
+        self.label = "rcu_read_lock"
         self.depth = 0
 
     @property

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from keyword import iskeyword
 from typing import Any, ClassVar, Final, TypeAlias
 
 VM: Final = "VM"
@@ -39,10 +40,10 @@ def ordered_flags(flags: Iterable[str]) -> Flags:
 
     Raises :class:`OpError` for a flag that does not exist.
     """
-    given = set(flags)
-    unknown = given.difference(FLAGS)
-    if unknown:
-        raise OpError(f"unknown clone flags {sorted(unknown)}; known are {', '.join(FLAGS)}")
+    given = list(flags)
+    for flag in given:
+        if flag not in FLAGS:
+            raise OpError(f"unknown clone flag {flag!r}; known are {', '.join(FLAGS)}")
     return tuple(flag for flag in FLAGS if flag in given)
 
 
@@ -309,8 +310,8 @@ def _checked(word: str, key: str, value: Any) -> Any:
             raise OpError(f"{word}: flags is a list of words, not {value!r}")
         return ordered_flags(value)
     if kind == "word":
-        if not isinstance(value, str):
-            raise OpError(f"{word}: {key} is a word, not {value!r}")
+        if not isinstance(value, str) or not value.isidentifier() or iskeyword(value):
+            raise OpError(f"{word}: {key} is a word of letters, digits and _, not {value!r}")
         return value
     if value is None and key in ("mm", "ref"):
         return None

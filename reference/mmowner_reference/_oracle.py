@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from ._dialects import Dialect
 from ._kernel import Kernel, Reason
 from ._ops import Attach, Charge, Clone, CloneFails, Exec, Exit, Op
-from ._outcomes import outcomes
+from ._outcomes import distinct, outcomes
 from ._structs import OwnedMm, Task
 
 #: Everything that can be asked, and what the answer is about.
@@ -79,7 +79,7 @@ class Oracle:
 
     def do(self, op: Op) -> None:
         """Take the next operation.  Raises ``IllegalOperation`` or ``TooManyOutcomes``."""
-        self.worlds = [after for world in self.worlds for after in outcomes(world, op)]
+        self.worlds = distinct([after for world in self.worlds for after in outcomes(world, op)])
         self.step += 1
 
     def judge(self, answers: Mapping[Question, Any]) -> list[Deviation]:

@@ -8,11 +8,11 @@ come out equal are one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ._copy import copy_kernel, state_key
 from ._legal import check
+from ._life import EXIT_PARTS
 from ._ops import Exec, Op
 
 if TYPE_CHECKING:
@@ -39,51 +39,44 @@ def outcomes(kernel: Kernel, op: Op) -> list[Kernel]:
         task = kernel.tasks[op.task]
         others = [thread.id for thread in task.group.live() if thread is not task]
         if len(others) > 1:
-            return list(_exec_outcomes(kernel, op, others))
+            return _exec_outcomes(kernel, op, others)
     kernel.do(op)
     return [kernel]
 
 
-def _exec_outcomes(kernel: Kernel, op: Exec, others: list[int]) -> Iterator[Kernel]:
-    # The order in which threads without children become invisible to each other's
-    # children does not matter, so their three parts can stay together.
+def distinct(worlds: list[Kernel]) -> list[Kernel]:
+    """Return *worlds* without those that are equal to an earlier one."""
+    if len(worlds) == 1:
+        return worlds
+    return list({state_key(world): world for world in reversed(worlds)}.values())[::-1]
+
+
+def _exec_outcomes(kernel: Kernel, op: Exec, others: list[int]) -> list[Kernel]:
+    # Without children the parts of an exit other than the handoff are seen by nobody, so
+    # they can stay together.
     whole = not any(kernel.tasks[name].children for name in others)
-    parts = 1 if whole else 3
-    frontier: dict[Any, tuple[int, ...]] = {(): ()}
+    parts = 1 if whole else EXIT_PARTS
+    start = copy_kernel(kernel)
+    start.begin(op)
+    frontier: dict[Any, tuple[Kernel, dict[int, int]]] = {(): (start, dict.fromkeys(others, 0))}
     for _ in range(parts * len(others)):
-        after: dict[Any, tuple[int, ...]] = {}
-        for order in frontier.values():
+        after: dict[Any, tuple[Kernel, dict[int, int]]] = {}
+        for world, done in frontier.values():
             for name in others:
-                if order.count(name) < parts:
-                    longer = (*order, name)
-                    after.setdefault(_key_after(kernel, longer, 3 // parts), longer)
+                if done[name] == parts:
+                    continue
+                reached, progress = copy_kernel(world), {**done, name: done[name] + 1}
+                thread = reached.tasks[name]
+                if whole:
+                    reached.exit(thread)
+                else:
+                    reached.exit_part(thread, done[name])
+                key = (state_key(reached), tuple(progress.values()))
+                after.setdefault(key, (reached, progress))
             if len(after) > LIMIT:
                 raise TooManyOutcomes(f"{op}: more than {LIMIT} orders of {len(others)} exits")
         frontier = after
-    seen: set[Any] = set()
-    for order in frontier.values():
-        world = copy_kernel(kernel)
-        _exec_in_order(world, op, [name for name in order for _ in range(3 // parts)])
-        key = state_key(world)
-        if key not in seen:
-            seen.add(key)
-            yield world
-
-
-def _key_after(kernel: Kernel, order: tuple[int, ...], repeat: int) -> Any:
-    """The identity of the world after some parts of the exits, and who still has how many."""
-    world = copy_kernel(kernel)
-    steps = {name: world.exit_steps(world.tasks[name]) for name in order}
-    for name in order:
-        for _ in range(repeat):
-            next(steps[name])()
-    counts = tuple(sorted((name, order.count(name)) for name in set(order)))
-    return state_key(world), counts
-
-
-def _exec_in_order(world: Kernel, op: Exec, order: list[int]) -> None:
-    world.op = op
-    world.reasons.clear()
-    world.left_mm = 0
-    world.calls_before = len(world.callback_log)
-    world.exec(op, [world.tasks[name] for name in order])
+    worlds = [world for world, _ in frontier.values()]
+    for world in worlds:
+        world.exec(op)
+    return distinct(worlds)

@@ -8,7 +8,7 @@ is the quick way to a long program in a large world.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
@@ -45,6 +45,7 @@ from ._ops import (
     UnuseMm,
     UseMm,
 )  # fmt: skip
+from ._structs import ZOMBIE, Task
 
 #: The clones that differ for owners; VFORK adds waiting and nothing else.
 CLONE_FLAGS: Final[tuple[Flags, ...]] = (
@@ -194,10 +195,23 @@ def program_from_choices(
 
 #: How often each kind of operation is tried in random programs.
 WEIGHTS: Final[dict[str, int]] = {
-    "clone": 40, "exit": 22, "exec": 9, "reap": 10, "hold": 3, "put": 3, "kthread": 1, "use_mm": 2,
-    "unuse_mm": 2, "clone_fails": 1, "exec_fails": 1, "trace": 2, "untrace": 2, "subreaper": 1,
+    "clone": 44, "exit": 22, "exec": 9, "reap": 6, "hold": 3, "put": 3, "kthread": 2, "use_mm": 5,
+    "unuse_mm": 5, "clone_fails": 2, "exec_fails": 2, "trace": 3, "untrace": 5, "subreaper": 1,
     "cgroup": 1, "attach": 4, "charge": 5, "subsystem": 1,
 }  # fmt: skip
+
+
+def _anybody(task: Task) -> bool:
+    return True
+
+
+#: Who can be meant by operations that are about few tasks.
+ACTORS: Final[dict[str, Callable[[Task], bool]]] = {
+    "reap": lambda task: task.state == ZOMBIE,
+    "untrace": lambda task: task.traced,
+    "use_mm": lambda task: task.kthread and task.mm is None,
+    "unuse_mm": lambda task: task.kthread and task.mm is not None,
+}
 
 
 def random_program(
@@ -205,8 +219,7 @@ def random_program(
 ) -> Program:
     """Return a random legal program of at most *length* operations.
 
-    Every kind of operation is tried with its weight on one random task, so that the cost
-    of an operation does not grow with the world.
+    Every kind of operation is tried with its weight on one random task that may be meant.
     """
     scope = Scope() if scope is None else scope
     words = [word for word in WEIGHTS if word in scope.ops]
@@ -216,7 +229,11 @@ def random_program(
     misses = 0
     while len(ops) < length and misses < 200:
         word = random.choices(words, weights)[0]
-        task = random.choice(list(world.tasks))
+        actors = [task.id for task in world.tasks.values() if ACTORS.get(word, _anybody)(task)]
+        if not actors:
+            misses += 1
+            continue
+        task = random.choice(actors)
         tries = [
             op for op in _of_word(word, world, scope, [task], _room(world, scope))
             if is_legal(world, op)

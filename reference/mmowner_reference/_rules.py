@@ -163,7 +163,7 @@ def _search(rules: Rules, mm: OwnedMm, p: Task) -> Search:
             if entry.mm is mm:
                 return entry, stage
             rules.host.passed_over(mm, entry)
-    return None
+    raise AssertionError("the last stage is everything")
 
 
 def everything_by_threads(rules: Rules, mm: OwnedMm) -> Search:

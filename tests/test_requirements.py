@@ -1,0 +1,74 @@
+"""Requirements and tests belong together: none without the other."""
+
+from collections import defaultdict
+
+import pytest
+
+from mmowner_reference import DIALECTS, Scope, plan, random_program
+from pytest_mmowner._check import suite_tests
+from pytest_mmowner._judge import judge_program
+from pytest_mmowner._requirements import requirement, requirements
+from pytest_mmowner._spec import open_candidate
+from pytest_mmowner.errors import CallError
+
+
+def covered():
+    found = defaultdict(list)
+    for rules, test, _ in suite_tests("mmowner_conformance"):
+        for rule in rules:
+            found[rule].append(test.__name__)
+    return found
+
+
+def test_every_requirement_has_a_scenario():
+    scenarios = {
+        rule for rule, tests in covered().items()
+        if any(name != "test_in_random_programs" for name in tests)
+    }  # fmt: skip
+    assert scenarios == set(requirements())
+
+
+def test_every_test_has_a_requirement():
+    without = [
+        test.__name__ for rules, test, _ in suite_tests("mmowner_conformance") if not rules
+    ]  # fmt: skip
+    assert without == []
+
+
+def test_every_requirement_that_random_programs_judge_is_marked_so():
+    judged = {
+        rule for rule, tests in covered().items() if "test_in_random_programs" in tests
+    }  # fmt: skip
+    assert judged == {rule.id for rule in requirements().values() if rule.random}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_whatever_decides_about_an_answer_is_a_requirement_of_the_dialect(dialect):
+    import random
+
+    candidate, _ = open_candidate(f"reference:{dialect}")
+    decided = set()
+    for seed in range(150):
+        program = random_program(random.Random(seed), 40, dialect, Scope(tasks=10, refs=2))
+        decided |= set(judge_program(candidate, program, dialect, candidate.info.asks).decided)
+    for rule in decided:
+        known = requirement(rule)
+        assert known.random, f"{rule} decides in random programs and is not marked random"
+        assert dialect in known.dialects or dialect in known.hazards, rule
+
+
+def test_an_unknown_id_is_answered_with_the_closest():
+    with pytest.raises(CallError, match=r"unknown requirement 'FORK-1'\. Did you mean 'FORK-\d\d'"):
+        requirement("FORK-1")
+
+
+def test_texts_and_sources_are_there():
+    for rule in requirements().values():
+        assert rule.text.endswith("."), rule.id
+        assert len(rule.source) > 5, rule.id
+        assert rule.chapter and rule.id.startswith(rule.chapter + "-")
+
+
+def test_a_program_is_planned_without_asking_any_candidate():
+    steps = plan(random_program(__import__("random").Random(1), 10, "6.11"), "6.11", ["owner"])
+    assert all(question.ask == "owner" for step in steps for question in step.questions)
