@@ -14,6 +14,7 @@ def test_the_zoo_is_large_enough_and_every_animal_has_a_sign():
         assert mutant.base in DIALECTS, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MUTANTS)
 def test_the_suite_kills(name, capsys):
     result = check(f"mutant:{name}")
@@ -22,6 +23,16 @@ def test_the_suite_kills(name, capsys):
         print(f"\n{name}: killed by {', '.join(killers)}", end="")
     assert killers, f"{name} survives"
     assert not result.ok
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_a_whole_kernel_that_goes_through_any_program(name):
+    candidate, dialect = open_candidate(f"mutant:{name}")
+    for seed in range(12):
+        program = random_program(Random(seed), 40, dialect, Scope(tasks=10, refs=2))
+        run = judge_program(candidate, program, dialect, candidate.info.asks)
+        assert run.error is None
+        assert len(run.answers) == len(program) or run.against("TASK-02")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
