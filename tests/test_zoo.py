@@ -1,9 +1,12 @@
 """The suite kills every mutant, and nothing is said against the reference."""
 
+from random import Random
+
 import pytest
 
-from mmowner_reference import DIALECTS
-from pytest_mmowner import check
+from mmowner_reference import DIALECTS, Scope, random_program
+from pytest_mmowner import check, open_candidate
+from pytest_mmowner._judge import judge_program
 from pytest_mmowner.zoo import MUTANTS
 
 
