@@ -18,7 +18,7 @@ from mmowner_reference import OPS, Deviation, Kernel, Op, Program, Scope, random
 from ._candidates.base import Candidate
 from ._judge import Run, judge_program
 from ._scenario import splits_a_process
-from .assertions import explained_failure
+from .assertions import failure
 from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown, Untestable
 
 #: Errors of the candidate after which no further program is tried.
@@ -63,7 +63,7 @@ class Campaign:
     #: Programs of which the candidate said that this machine cannot run them to their end.
     untestable: int = 0
     _ran: bool = False
-    _shrunk: dict[str, str] = field(default_factory=dict)
+    _shrunk: dict[str, ConformanceFailure] = field(default_factory=dict)
 
     def run(self) -> None:
         """Run all programs, once."""
@@ -129,7 +129,7 @@ class Campaign:
     def _judge(self, program: Sequence[Op]) -> Run:
         return judge_program(self.candidate, program, self.dialect, self.candidate.info.asks)
 
-    def holds(self, rule: str) -> None:
+    def holds(self, rule: str, *, minimize: bool = True) -> None:
         """Raise if *rule* was broken, or if the campaign cannot say.
 
         Raises ``ConformanceFailure`` with a minimal program, the candidate's own error, or
@@ -138,16 +138,16 @@ class Campaign:
         self.run()
         if rule in self.failures:
             if rule not in self._shrunk:
-                self._shrunk[rule] = self._explained(rule)
-            raise ConformanceFailure(self._shrunk[rule])
+                self._shrunk[rule] = self._failure(rule, minimize=minimize)
+            raise self._shrunk[rule]
         if self.error is not None:
             raise self.error
         if not self.decided[rule]:
             raise NotApplicable(f"{self.programs} random programs never got to {rule}")
 
-    def _explained(self, rule: str) -> str:
+    def _failure(self, rule: str, *, minimize: bool) -> ConformanceFailure:
         program, found = self.failures[rule]
-        return explained_failure(
+        return failure(
             program, found, rule, self.candidate.info.spec, self.dialect, self._judge,
-            note=f"found by random programs, seed {self.seed}",
+            note=f"found by random programs, seed {self.seed}", minimize=minimize,
         )  # fmt: skip

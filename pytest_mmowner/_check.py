@@ -15,7 +15,7 @@ from ._requirements import LEVELS, requirements
 from ._session import HazardShown, Session, tools
 from ._spec import Options, choose_dialect, open_candidate
 from ._summary import in_words
-from ._verdicts import NOT_APPLICABLE, PASS, Verdicts, verdict_of
+from ._verdicts import NOT_APPLICABLE, PASS, Outcome, Verdicts, verdict_of
 from .errors import CallError, CandidateError, MMOwnerError, SuiteError, did_you_mean
 
 
@@ -63,11 +63,19 @@ def check(
             if wanted:
                 ended = _call(test, {**tools(session, rules), **arguments})
                 for rule in wanted:
-                    result.add(rule, verdict_of(ended), "" if ended is None else str(ended))
+                    result.take(_outcome(result, rule, test.__name__, ended))
     finally:
         if opened is not candidate:
             opened.close()
     return result
+
+
+def _outcome(result: Result, rule: str, test: str, ended: BaseException | None) -> Outcome:
+    return Outcome(
+        rule, verdict_of(ended), result.candidate, result.dialect, test,
+        "" if ended is None else str(ended), getattr(ended, "observed", ""),
+        getattr(ended, "program", ""),
+    )  # fmt: skip
 
 
 def _never_there(candidate: Any, dialect: str | None, suite: str, exc: CandidateError) -> Result:

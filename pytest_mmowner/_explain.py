@@ -44,6 +44,12 @@ def explain(
     return "\n".join(lines)
 
 
+def observation(deviation: Deviation) -> str:
+    """Return in a line what was observed: the same for the same failure in every run."""
+    asked = deviation.question
+    return f"after {deviation.op}: {asked} is {_value(asked.ask, deviation.observed)}"
+
+
 def observed_and_allowed(deviation: Deviation) -> list[str]:
     """Return the lines that say what was observed, what alone is allowed, and why."""
     subject = deviation.question

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 from ._requirements import LEVELS, requirements
 from ._session import HazardShown
@@ -43,41 +43,91 @@ def verdict_of(exc: BaseException | None) -> str:
     return next((verdict for cls, verdict in _BY_EXCEPTION if isinstance(exc, cls)), ERROR)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one test said about one requirement; everything is text, to travel in reports."""
+
+    requirement: str
+    verdict: str
+    candidate: str
+    dialect: str
+    #: The test, by its name in the suite.
+    test: str = ""
+    #: In words: the explanation, the error, why it does not apply.
+    text: str = ""
+    #: For a failure: what was seen, in a line that is the same in every run.
+    observed: str = ""
+    #: For a failure: the minimal program.
+    program: str = ""
+    #: Seconds that the test took.
+    seconds: float = 0.0
+
+
+_NAMES: Final = tuple(part.name for part in fields(Outcome))
+
+
+def outcomes_in(properties: Sequence[tuple[str, object]]) -> Iterator[Outcome]:
+    """Yield the outcomes that were put into the ``user_properties`` of a test's report."""
+    ours = [(name.removeprefix("mmowner_"), str(value)) for name, value in properties
+            if name.startswith("mmowner_")]  # fmt: skip
+    for start in range(0, len(ours), len(_NAMES)):
+        values: dict[str, Any] = dict(ours[start : start + len(_NAMES)])
+        values["seconds"] = float(values["seconds"])
+        yield Outcome(**values)
+
+
 @dataclass
 class Verdicts:
     """The verdicts of one candidate, requirement by requirement."""
 
     candidate: str
     dialect: str
-    #: Verdicts of the tests of each requirement.
-    tests: dict[str, Counter[str]] = field(default_factory=dict)
-    #: A text for each requirement and verdict.
-    texts: dict[tuple[str, str], str] = field(default_factory=dict)
+    #: What the tests of each requirement said.
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
 
     def add(self, rule: str, verdict: str, text: str = "") -> None:
         """Take the verdict of one test of *rule*."""
-        self.tests.setdefault(rule, Counter())[verdict] += 1
-        known = self.texts.get((rule, verdict), "")
-        # Of several hazards the one with its program says the most.
-        if text and (not known or (verdict == HAZARD and len(text) > len(known))):
-            self.texts[rule, verdict] = text
+        self.take(Outcome(rule, verdict, self.candidate, self.dialect, text=text))
+
+    def take(self, outcome: Outcome) -> None:
+        """Take what one test said."""
+        self.outcomes.setdefault(outcome.requirement, []).append(outcome)
+
+    @property
+    def tests(self) -> dict[str, Counter[str]]:
+        """How often each verdict was given by the tests of each requirement."""
+        return {
+            rule: Counter(outcome.verdict for outcome in said)
+            for rule, said in self.outcomes.items()
+        }
 
     def of(self, rule: str) -> str:
         """Return the verdict of a requirement: its worst test's, and a pass only if one passed."""
-        seen = self.tests[rule]
-        return next(verdict for verdict in VERDICTS if seen[verdict])
+        seen = {outcome.verdict for outcome in self.outcomes[rule]}
+        return next(verdict for verdict in VERDICTS if verdict in seen)
 
     def text(self, rule: str) -> str:
-        """Return what was said for the verdict of *rule*."""
-        return self.texts.get((rule, self.of(rule)), "")
+        """Return what was said for the verdict of *rule*; of several hazards the fullest."""
+        verdict = self.of(rule)
+        texts = [o.text for o in self.outcomes[rule] if o.verdict == verdict and o.text]
+        if not texts:
+            return ""
+        return max(texts, key=len) if verdict == HAZARD else texts[0]
+
+    def observed(self, rule: str) -> list[str]:
+        """Return what was seen where *rule* failed, in order and without repeats."""
+        seen = (f"{o.test}: {o.observed}" for o in self.outcomes[rule] if o.verdict == FAIL)
+        return sorted(set(seen))
 
     def with_verdict(self, verdict: str) -> list[str]:
         """Return the requirements with *verdict*, in the order of the requirements file."""
-        return [rule for rule in requirements() if rule in self.tests and self.of(rule) == verdict]
+        return [
+            rule for rule in requirements() if rule in self.outcomes and self.of(rule) == verdict
+        ]
 
     def counts(self, rules: Iterable[str]) -> Counter[str]:
         """Count the verdicts of *rules*."""
-        return Counter(self.of(rule) for rule in rules if rule in self.tests)
+        return Counter(self.of(rule) for rule in rules if rule in self.outcomes)
 
     def by_level(self) -> dict[str, Counter[str]]:
         """The counts of each level that has any."""
@@ -100,9 +150,9 @@ class Verdicts:
     @property
     def answered(self) -> bool:
         """Whether anything was decided at all: nothing applicable is not success."""
-        return any(self.of(rule) != NOT_APPLICABLE for rule in self.tests)
+        return any(self.of(rule) != NOT_APPLICABLE for rule in self.outcomes)
 
     @property
     def ok(self) -> bool:
         """Whether nothing is bad and something was decided."""
-        return self.answered and not any(self.of(rule) in BAD for rule in self.tests)
+        return self.answered and not any(self.of(rule) in BAD for rule in self.outcomes)

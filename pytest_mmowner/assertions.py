@@ -18,7 +18,7 @@ from typing import Any
 from mmowner_reference import Deviation, Op, Program, Question, format_program, parse_program
 
 from ._candidates.base import Candidate
-from ._explain import explain
+from ._explain import explain, observation
 from ._judge import Run, judge_program
 from ._shrink import Shrunk, shrink
 from ._spec import Options, open_candidate
@@ -58,15 +58,19 @@ def assert_conforms(
         def again(smaller: Program) -> Run:
             return judge_program(opened, smaller, spoken, opened.info.asks)
 
-        raise ConformanceFailure(
-            explained_failure(run.program, found, found.rule, opened.info.spec, spoken, again)
-        )
+        raise failure(run.program, found, found.rule, opened.info.spec, spoken, again)
     if run.error is not None:
         raise run.error
 
 
 def assert_no_deviation(
-    run: Run, *, rule: str, spec: str, dialect: str, judge: Callable[[Program], Run]
+    run: Run,
+    *,
+    rule: str,
+    spec: str,
+    dialect: str,
+    judge: Callable[[Program], Run],
+    minimize: bool = True,
 ) -> None:
     """Assert that *run* went as allowed; a failure is reported under *rule*, minimized.
 
@@ -75,36 +79,42 @@ def assert_no_deviation(
     """
     __tracebackhide__ = True
     if run.deviations:
-        raise ConformanceFailure(
-            explained_failure(run.program, run.deviations[0], rule, spec, dialect, judge)
-        )
+        raise failure(
+            run.program, run.deviations[0], rule, spec, dialect, judge, minimize=minimize
+        )  # fmt: skip
     if run.error is not None:
         raise run.error
 
 
-def explained_failure(
+def failure(
     program: Program,
     found: Deviation,
     rule: str,
     spec: str,
     dialect: str,
     judge: Callable[[Program], Run],
+    *,
     note: str = "",
-) -> str:
-    """Return the explanation of *found* with a minimal program, reported under *rule*."""
-    shrunk, again = minimal_failure(judge, program[: found.step], found.rule, dialect)
+    minimize: bool = True,
+) -> ConformanceFailure:
+    """Return *found* as a failure of *rule*, explained with a minimal program.
+
+    Without *minimize* (a failure that is known already) the program is shown as it is.
+    """
     notes = [note] if note else []
     if found.rule != rule:
         notes.append(f"on the way, {found.rule} was broken")
-    if again is None:
-        notes.append(
-            "it did not fail a second time: the candidate is not deterministic; the usual "
-            "causes are the order of sets, id(), random numbers, and time"
-        )
-    return explain(
-        rule, spec, dialect, shrunk.program, found if again is None else again,
-        minimal=shrunk.minimal, note="; ".join(notes),
-    )  # fmt: skip
+    deviation, minimal, done = found, None, program[: found.step]
+    if minimize:
+        shrunk, again = minimal_failure(judge, done, found.rule, dialect)
+        deviation, minimal, done = again or found, shrunk.minimal, shrunk.program
+        if again is None:
+            notes.append(
+                "it did not fail a second time: the candidate is not deterministic; the usual "
+                "causes are the order of sets, id(), random numbers, and time"
+            )
+    text = explain(rule, spec, dialect, done, deviation, minimal=minimal, note="; ".join(notes))
+    return ConformanceFailure(text, observed=observation(found), program=format_program(done))
 
 
 def minimal_failure(

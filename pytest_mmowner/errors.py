@@ -87,7 +87,16 @@ class Unknown(MMOwnerError):
 
 
 class ConformanceFailure(MMOwnerError, AssertionError):
-    """The candidate is wrong; the text is the whole explanation."""
+    """The candidate is wrong; the text is the whole explanation.
+
+    ``observed`` says in a line what was seen, before anything was minimized, so that it is
+    the same in every run; ``program`` is the minimal program, one operation a line.
+    """
+
+    def __init__(self, text: str, *, observed: str = "", program: str = "") -> None:
+        super().__init__(text)
+        self.observed = observed
+        self.program = program
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

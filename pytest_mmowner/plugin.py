@@ -6,8 +6,9 @@ nothing heavy: hypothesis, msgspec and the candidates come when they are used.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -33,6 +34,11 @@ OPTIONS: Final = (
     ("timeout", "string", "10", "SECONDS",
      "how long a candidate in another process may take for one answer (default: 10)"),
 )  # fmt: skip
+
+
+#: Options that bring a part of the plugin with them: a class that is made with config and
+#: state, and registered as a plugin of its own in every process of the run.
+FEATURES: Final[dict[str, str]] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,6 +116,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[STATE] = state
     if not _is_worker(config):
         config.pluginmanager.register(Gatherer(config), "mmowner-gatherer")
+    for option, home in FEATURES.items():
+        if _option(config, option):
+            module, _, name = home.partition(":")
+            feature = getattr(import_module(module), name)
+            try:
+                config.pluginmanager.register(feature(config, state), f"mmowner-{option}")
+            except CallError as exc:
+                raise pytest.UsageError(str(exc)) from None
 
 
 def _levels(text: str) -> frozenset[str]:
@@ -164,6 +178,14 @@ def mmowner_session(request: pytest.FixtureRequest) -> Session:
 def rules_of(item: pytest.Item) -> list[str]:
     """Return the ids of the requirements that a test decides about."""
     return [mark.args[0] for mark in item.iter_markers("requirement")]
+
+
+def spec_of(item: pytest.Item) -> str:
+    """Return the SPEC of the candidate that a test is about."""
+    specs = item.config.stash[STATE].specs
+    if hasattr(item, "callspec"):
+        return str(item.callspec.params.get("mmowner_session", specs[0]))
+    return specs[0]
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -245,7 +267,7 @@ def pytest_runtest_makereport(
     rules = rules_of(item)
     if not rules or (call.when != "call" and not report.failed):
         return report
-    from ._verdicts import NOT_APPLICABLE, PASS, verdict_of  # noqa: PLC0415
+    from ._verdicts import NOT_APPLICABLE, PASS, Outcome, verdict_of  # noqa: PLC0415
 
     exc = item.stash.get(VERDICT, None) or (call.excinfo.value if call.excinfo else None)
     verdict = verdict_of(exc)
@@ -254,14 +276,18 @@ def pytest_runtest_makereport(
     if isinstance(exc, MMOwnerError) and report.failed:
         report.longrepr = str(exc)
     state = item.config.stash[STATE]
-    spec = item.callspec.params["mmowner_session"] if hasattr(item, "callspec") else state.specs[0]
+    spec = spec_of(item)
     session = state.sessions.get(spec)
-    text = "" if verdict == PASS else str(exc)
     for rule in rules:
+        outcome = Outcome(
+            requirement=rule, verdict=verdict, candidate=spec,
+            dialect=session.dialect if session else "?", test=item.name,
+            text="" if verdict == PASS else str(exc),
+            observed=getattr(exc, "observed", ""), program=getattr(exc, "program", ""),
+            seconds=round(call.duration, 6),
+        )  # fmt: skip
         item.user_properties += [
-            ("mmowner_requirement", rule), ("mmowner_verdict", verdict),
-            ("mmowner_candidate", spec), ("mmowner_dialect", session.dialect if session else "?"),
-            ("mmowner_text", text),
+            (f"mmowner_{name}", str(value)) for name, value in asdict(outcome).items()
         ]  # fmt: skip
     # The report of the teardown gets them too: that is the one that JUnit files are made of.
     report.user_properties = list(item.user_properties)
@@ -277,18 +303,16 @@ class Gatherer:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the verdicts out of a test's report."""
-        if report.when == "teardown":
+        if report.when == "teardown" or not any(
+            name == "mmowner_requirement" for name, _ in report.user_properties
+        ):
             return
-        for start in range(len(report.user_properties)):
-            if report.user_properties[start][0] == "mmowner_requirement":
-                self._take(report.user_properties[start : start + 5])
+        from ._verdicts import Verdicts, outcomes_in  # noqa: PLC0415
 
-    def _take(self, properties: Sequence[tuple[str, object]]) -> None:
-        from ._verdicts import Verdicts  # noqa: PLC0415
-
-        rule, verdict, spec, dialect, text = (str(value) for _, value in properties)
-        verdicts = self.state.verdicts.setdefault(spec, Verdicts(spec, dialect))
-        verdicts.add(rule, verdict, text)
+        for outcome in outcomes_in(report.user_properties):
+            spec = outcome.candidate
+            verdicts = self.state.verdicts.setdefault(spec, Verdicts(spec, outcome.dialect))
+            verdicts.take(outcome)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -300,7 +324,7 @@ class Gatherer:
                 return
             if not verdicts.answered:
                 session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-            elif any(verdicts.of(rule) in BAD for rule in verdicts.tests):
+            elif any(verdicts.of(rule) in BAD for rule in verdicts.outcomes):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
