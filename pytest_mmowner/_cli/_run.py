@@ -1,0 +1,54 @@
+"""``mmowner run``: the suite through pytest, in the current directory."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from ._output import Output
+from ._parser import SPEC, Parser, add_plugin_options, build_parser, plugin_arguments
+
+SUITE = "mmowner_conformance"
+#: pytest complains, and fails where warnings are errors, that what runs it is imported already.
+_QUIET = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
+
+
+def add_commands(parser: Parser) -> None:
+    """Add the commands of this module."""
+    run = parser.command(
+        "run", run_suite, "run the conformance suite on a candidate",
+        description=(
+            "Run the conformance suite on a candidate: pytest in the current directory, with its "
+            "exit code. Everything behind -- is for pytest: mmowner run SPEC -- -x -n 4"
+        ),
+        takes_rest=True,
+    )  # fmt: skip
+    run.argument(
+        "candidate", nargs="?", metavar="SPEC", complete=SPEC,
+        help="the candidate, as for --mmowner-candidate (default: the ini file's, else reference)",
+    )  # fmt: skip
+    add_plugin_options(run)
+
+
+def pytest_arguments(args: argparse.Namespace, rest: list[str]) -> list[str]:
+    """Return what pytest is called with, besides the suite."""
+    words: list[str] = []
+    if args.candidate is not None:
+        words.append(f"--mmowner-candidate={args.candidate}")
+    return [*words, *plugin_arguments(args), *rest]
+
+
+def run_suite(args: argparse.Namespace, out: Output) -> int:
+    """Run pytest; its exit code is ours."""
+    return int(pytest.main(["--pyargs", SUITE, *pytest_arguments(args, args.rest), *_QUIET]))
+
+
+def arguments_from(words: list[str]) -> list[str]:
+    """Return pytest's arguments, besides the suite, for what would follow ``mmowner run``.
+
+    Raises ``CallWrong``.
+    """
+    cut = words.index("--") if "--" in words else len(words)
+    args = build_parser().parse_args(["run", *words[:cut]])
+    return pytest_arguments(args, words[cut + 1 :])

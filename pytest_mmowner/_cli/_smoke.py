@@ -1,0 +1,142 @@
+"""``mmowner smoke``: who a candidate is, what it lacks, and three tiny programs.  For adapters."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mmowner_reference import ASKS, DIALECTS, OPS, parse_program
+
+from .._candidates.base import EXTRAS, Candidate, Info
+from .._candidates.hosted import Hosted
+from .._check import check
+from .._explain import observed_and_allowed
+from .._judge import judge_program
+from .._requirements import requirements
+from .._scenario import needs_of
+from .._verdicts import NOT_APPLICABLE
+from ._output import Output
+from ._parser import SPEC, Parser
+from ._programs import common, opened, who
+
+#: What is tried: a sentence, and a program.
+PROGRAMS: Final = (
+    ("a fork owns its mm", "clone(1, 2, mm=2)"),
+    ("an exiting owner hands over", "clone(1, 2, mm=2)\nclone(2, 3, VM)\nexit(2)"),
+    ("an owner that execs hands over", "clone(1, 2, mm=2)\nclone(2, 3, VM)\nexec(2, mm=3)"),
+)
+
+
+def add_commands(parser: Parser) -> None:
+    """Add the commands of this module."""
+    smoke_test = parser.command(
+        "smoke", smoke, "start a candidate, say who it is, and try three tiny programs",
+        description=(
+            "For writers of adapters: start a candidate, say who it is and what it cannot show, "
+            "and try three tiny programs. It takes a few seconds."
+        ),
+    )  # fmt: skip
+    smoke_test.argument("candidate", metavar="SPEC", complete=SPEC, help="the candidate")
+    common(smoke_test)
+
+
+def not_applicable(info: Info, dialect: str) -> dict[str, list[str]]:
+    """Return what the suite would not judge, by reason.
+
+    The reference answers in the candidate's place, and shows no more than it does.
+    """
+    stand_in = Hosted(info.spec, DIALECTS[dialect])
+    stand_in.info = info
+    verdicts = check(stand_in, dialect=dialect)
+    reasons: dict[str, list[str]] = {}
+    for rule in verdicts.with_verdict(NOT_APPLICABLE):
+        known = requirements()[rule]
+        if dialect in known.dialects or dialect in known.hazards:
+            reasons.setdefault(verdicts.text(rule), []).append(rule)
+    return dict(sorted(reasons.items(), key=lambda entry: -len(entry[1])))
+
+
+def unknown_to(info: Info) -> list[str]:
+    """Return the operations, questions and extras that a candidate cannot show."""
+    return [word for word in [*OPS, *ASKS, *EXTRAS] if word not in info.capabilities] + [
+        part for part in sorted(info.without) if part not in (*OPS, *ASKS, *EXTRAS)
+    ]
+
+
+def smoke(args: argparse.Namespace, out: Output) -> int:
+    """Introduce a candidate and try three programs; 1 when it was wrong or showed nothing."""
+    with opened(args.candidate, args) as (candidate, dialect):
+        info = candidate.info
+        missing = unknown_to(info)
+        nothing = not_applicable(info, dialect)
+        if not out.as_json:
+            _introduce(info, dialect, missing, nothing, out)
+        results = []
+        for title, text in PROGRAMS:
+            results.append({"title": title, "program": text, **_try(candidate, dialect, text)})
+            if not out.as_json:
+                _print_try(results[-1], out)
+    ended = [result["verdict"] for result in results]
+    ok = "pass" in ended and not {"fail", "error"} & set(ended)
+    if out.as_json:
+        out.json({
+            "candidate": args.candidate, "name": info.name, "version": info.version,
+            "language": info.language, "claims": info.dialect, "dialect": dialect,
+            "capabilities": sorted(info.capabilities), "without": sorted(info.without),
+            "notes": list(info.notes), "missing": missing, "not_applicable": nothing,
+            "programs": results, "ok": ok,
+        })  # fmt: skip
+    elif "pass" not in ended and not {"fail", "error"} & set(ended):
+        out.line("nothing could be tried: that is no success", "red")
+    elif not ok:
+        out.line("it is wrong or broke; mmowner replay takes the program in brackets", "red")
+    else:
+        out.line(f"it works; now the suite: mmowner run {args.candidate!r}", "green")
+    return int(not ok)
+
+
+def _introduce(
+    info: Info, dialect: str, missing: list[str], nothing: dict[str, list[str]], out: Output
+) -> None:
+    out.line(info.spec, "bold")
+    out.line(f"name:          {info.name}")
+    out.line(f"version:       {info.version or 'not said'}")
+    out.line(f"language:      {info.language or 'not said'}")
+    out.line(f"dialect:       {info.dialect or 'not said'}; judged by {dialect}")
+    out.line(f"capabilities:  {', '.join(sorted(info.capabilities)) or 'none'}")
+    out.line(f"missing:       {', '.join(missing) or 'nothing'}")
+    for note in info.notes:
+        out.line(f"note:          {note}")
+    count = sum(len(rules) for rules in nothing.values())
+    out.line(f"requirements that are therefore not applicable: {count}")
+    for reason, rules in nothing.items():
+        out.line(f"  {reason}: {', '.join(rules)}")
+    out.line()
+
+
+def _try(candidate: Candidate, dialect: str, text: str) -> dict[str, Any]:
+    program = parse_program(text)
+    lacking = candidate.info.lacks([*needs_of(program), "owner"])
+    if lacking:
+        return {"verdict": "not applicable", "text": f"it does not show {', '.join(lacking)}"}
+    run = judge_program(candidate, program, dialect, candidate.info.asks)
+    if run.deviations:
+        lines = observed_and_allowed(run.deviations[0])
+        return {"verdict": "fail", "text": "\n".join(lines)}
+    if run.error is not None:
+        return {"verdict": "error", "text": str(run.error)}
+    last = {str(q): who(a) for q, a in run.answers[-1].items() if q.ask == "owner"}
+    return {"verdict": "pass", "text": ", ".join(f"{q} is {a}" for q, a in last.items())}
+
+
+def _print_try(result: Mapping[str, Any], out: Output) -> None:
+    styles = {"pass": "green", "not applicable": "yellow"}
+    first, *more = str(result["text"]).splitlines() or [""]
+    program = "; ".join(result["program"].splitlines())
+    out.line(
+        f"{result['verdict']:<14} {result['title']} ({program}): {first}",
+        styles.get(result["verdict"], "red"),
+    )
+    for line in more:
+        out.line(f"  {line}")
