@@ -60,8 +60,9 @@ class Campaign:
     error: MMOwnerError | None = None
     programs: int = 0
     operations: int = 0
-    #: Programs of which the candidate said that this machine cannot run them to their end.
-    untestable: int = 0
+    #: Programs that did not get to their end, and why the first of them did not.
+    cut: int = 0
+    cut_off: MMOwnerError | None = None
     _ran: bool = False
     _shrunk: dict[str, ConformanceFailure] = field(default_factory=dict)
 
@@ -82,9 +83,10 @@ class Campaign:
                 best = self.failures.get(found.rule)
                 if best is None or found.step < len(best[0]):
                     self.failures[found.rule] = (program[: found.step], found)
-            if isinstance(run.error, Untestable):
-                self.untestable += 1
-            elif run.error is not None and not isinstance(run.error, Unknown):
+            if isinstance(run.error, Untestable | Unknown):
+                self.cut += 1
+                self.cut_off = self.cut_off or run.error
+            elif run.error is not None:
                 self.error = run.error
                 errors += 1
                 if errors >= MAX_ERRORS:
@@ -95,8 +97,6 @@ class Campaign:
         out: list[tuple[int, Scope]] = []
         for stretch in self.stretches:
             count = max(1, round(stretch.programs * info.speed))
-            if info.speed < 0.1 and stretch.length > 100:
-                continue  # a slow candidate is better asked about many small worlds
             out += [(stretch.length, self._scope(stretch.scope))] * count
         return out
 
@@ -141,9 +141,12 @@ class Campaign:
                 self._shrunk[rule] = self._failure(rule, minimize=minimize)
             raise self._shrunk[rule]
         if self.error is not None:
-            raise self.error
+            raise self.error.with_traceback(None)
         if not self.decided[rule]:
-            raise NotApplicable(f"{self.programs} random programs never got to {rule}")
+            if self.cut_off is not None and 2 * self.cut >= self.programs:
+                raise self.cut_off.with_traceback(None)
+            cut = f" ({self.cut} of them were cut off: {self.cut_off})" if self.cut else ""
+            raise NotApplicable(f"{self.programs} random programs never got to {rule}{cut}")
 
     def _failure(self, rule: str, *, minimize: bool) -> ConformanceFailure:
         program, found = self.failures[rule]

@@ -53,6 +53,13 @@ def observation(deviation: Deviation) -> str:
 def observed_and_allowed(deviation: Deviation) -> list[str]:
     """Return the lines that say what was observed, what alone is allowed, and why."""
     subject = deviation.question
+    if subject.ask == "performed":
+        return [
+            f"at {deviation.op} (operation {deviation.step}):",
+            f"  observed: it was not performed: {deviation.observed}",
+            "  allowed are only: performed",
+            f"  because {deviation.rule}: {deviation.allowed[0].reason.text}",
+        ]
     lines = [
         f"after {deviation.op} (operation {deviation.step}):",
         f"  observed: {subject} is {_value(subject.ask, deviation.observed)}",

@@ -84,7 +84,7 @@ def judge_steps(candidate: Candidate, steps: Sequence[PlannedStep], dialect: str
             oracle.do(step.op)
             names.do(step.op)
             done += 1
-            given = _checked(candidate, raw, names)
+            given = checked_answers(candidate, raw, names)
             answers.append(given)
             deviations += oracle.judge(given)
     except (Refused, Panic) as exc:
@@ -100,9 +100,10 @@ def judge_steps(candidate: Candidate, steps: Sequence[PlannedStep], dialect: str
     )
 
 
-def _checked(
+def checked_answers(
     candidate: Candidate, raw: Mapping[Question, Any], names: Kernel
 ) -> dict[Question, Any]:
+    """Return the values of raw answers.  Raises ``CandidateError`` for a malformed one."""
     try:
         return {question: checked(question, raw[question], names) for question in raw}
     except CandidateError as exc:

@@ -6,6 +6,7 @@ protocol and in its documents without another line.  ``docs/protocol.md`` tells 
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -97,7 +98,7 @@ def _operation_type(word: str, cls: type[Op]) -> Any:
     title = "".join(part.capitalize() for part in word.split("_"))
     return msgspec.defstruct(
         title, [*fields, ("seq", int | msgspec.UnsetType, msgspec.UNSET)],
-        tag_field="op", tag=word, namespace={"__doc__": cls.__doc__},
+        tag_field="op", tag=word, namespace={"__doc__": cleandoc(cls.__doc__ or "")},
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from mmowner_reference import (
 from ._campaign import Campaign
 from ._candidates.base import Candidate
 from ._draw import tree
-from ._judge import Run, judge_program, judge_steps
+from ._judge import Run, checked_answers, judge_program, judge_steps
 from ._requirements import Requirement, requirement
 from ._scenario import needs_of, parse_scenario
 from .assertions import assert_no_deviation, assert_refused
@@ -135,7 +135,7 @@ class Session:
         if self.dialect in rule.hazards:
             raise HazardShown(describe_hazard(rule, hazard, self.dialect, program))
 
-    def must_refuse(self, text: str, illegal: Op) -> None:
+    def must_refuse(self, rule_id: str, text: str, illegal: Op) -> None:
         """After the scenario *text*, *illegal* must be refused and change nothing."""
         info = self.candidate.info
         if lacking := info.lacks(["refuse", illegal.word]):
@@ -145,15 +145,16 @@ class Session:
         if lacking:
             raise NotApplicable(f"the candidate does not show {', '.join(lacking)}")
         run = judge_steps(self.candidate, steps, self.dialect)
-        if run.error is not None:
-            raise run.error
+        self._conclude(rule_id, run)
         before = run.answers[-1]
         refused = False
         try:
             self.candidate.perform(illegal)
         except Refused:
             refused = True
-        after = {question: self.candidate.ask(question) for question in before}
+        names = Kernel(self.dialect).run(run.program)
+        raw = {question: self.candidate.ask(question) for question in before}
+        after = checked_answers(self.candidate, raw, names)
         assert_refused(refused, before, after, [*run.program, illegal])
 
 
@@ -204,5 +205,5 @@ def tools(session: Session, rules: Sequence[str]) -> dict[str, Callable[..., Non
         "play": partial(session.play, first),
         "random_programs": partial(session.random_programs, first),
         "hazard": partial(session.hazard, first),
-        "refuses": session.must_refuse,
+        "refuses": partial(session.must_refuse, first),
     }

@@ -10,12 +10,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mmowner_reference import DEFAULT, DIALECTS
+from mmowner_reference import DEFAULT, DIALECTS, dialect_of_release
 
 from ._candidates.base import Candidate
 from ._plugins import offered
@@ -51,9 +51,13 @@ def open_candidate(spec: str, options: Options | None = None) -> tuple[Candidate
     check_dialect(options.dialect)
     kind, _, rest = spec.partition(":")
     make = MAKERS.get(kind)
+    from ._candidates.guard import Local  # noqa: PLC0415  each kind costs only who uses it
+
     if make is None:
         return _offered(spec, kind, rest, options)
     candidate = make(spec, rest, options)
+    if isinstance(candidate, Local):
+        candidate.patience = options.timeout
     return candidate, choose_dialect(candidate, options)
 
 
@@ -79,10 +83,9 @@ def choose_dialect(candidate: Candidate, options: Options) -> str:
 def check_dialect(name: str | None) -> None:
     """Raise ``CallError`` when *name* is no dialect."""
     if name is not None and name not in DIALECTS:
-        raise CallError(
-            f"unknown dialect {name!r}; known are {', '.join(DIALECTS)}."
-            f"{did_you_mean(name, DIALECTS)}"
-        )
+        era = dialect_of_release(name)
+        hint = f" Linux {name} is judged by {era!r}." if era else did_you_mean(name, DIALECTS)
+        raise CallError(f"unknown dialect {name!r}; known are {', '.join(DIALECTS)}.{hint}")
 
 
 def _reference(spec: str, rest: str, options: Options) -> Candidate:
@@ -151,9 +154,8 @@ MAKERS: Final[Mapping[str, Callable[[str, str, Options], Candidate]]] = {
 }  # fmt: skip
 
 
-def _offered(spec: str, kind: str, rest: str, options: Options) -> tuple[Candidate, str]:
+def _find_offered(spec: str, kind: str) -> Any:
     names = offered()
-    known = ", ".join(KINDS)
     if kind not in names:
         broken = "".join(f"\n  broken: {text}" for text in names.broken)
         raise CallError(
@@ -162,10 +164,16 @@ def _offered(spec: str, kind: str, rest: str, options: Options) -> tuple[Candida
             + (f"; installed: {', '.join(names.candidates)}" if names.candidates else "")
             + broken
         )
-    made = names.candidates[kind]
+    return names.candidates[kind]
+
+
+def _offered(spec: str, kind: str, rest: str, options: Options) -> tuple[Candidate, str]:
+    made = _find_offered(spec, kind)
     if isinstance(made, str):
         if made.partition(":")[0] not in MAKERS:
-            raise CallError(f"{spec} stands for {made!r}, which must begin with one of {known}")
+            raise CallError(
+                f"{spec} stands for {made!r}, which must begin with one of {', '.join(KINDS)}"
+            )
         # "ours:" takes what follows as it is, "cmd:adapter" as further arguments.
         joined = f"{made}{rest}" if made.endswith(":") else f"{made} {rest}"
         return open_candidate(joined if rest else made, options)
@@ -221,6 +229,8 @@ def _load_file(spec: str, path: Path) -> Any:
     return module
 
 
-def known_kinds() -> Iterable[str]:
-    """The lines that help texts show."""
-    return KINDS.values()
+def check_kind(spec: str) -> None:
+    """Raise ``CallError`` when *spec* is of no kind and no installed package offers it."""
+    kind = spec.partition(":")[0]
+    if kind not in MAKERS:
+        _find_offered(spec, kind)

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,10 +22,17 @@ from ._candidates.base import Candidate
 from ._explain import explain, observation
 from ._judge import Run, judge_program
 from ._shrink import Shrunk, shrink
-from ._spec import Options, open_candidate
+from ._spec import Options, choose_dialect, open_candidate
 from .errors import ConformanceFailure
 
 _opened: dict[tuple[str, str | None], tuple[Candidate, str]] = {}
+
+
+def close_opened() -> None:
+    """Close the candidates that :func:`assert_conforms` has opened."""
+    for candidate, _ in _opened.values():
+        candidate.close()
+    _opened.clear()
 
 
 def assert_conforms(
@@ -46,17 +54,20 @@ def assert_conforms(
     if isinstance(candidate, str):
         key = (candidate, dialect)
         if key not in _opened:
+            if not _opened:
+                atexit.register(close_opened)
             _opened[key] = open_candidate(candidate, Options(dialect=dialect))
         opened, spoken = _opened[key]
     else:
-        opened, spoken = candidate, dialect or candidate.info.dialect or Options().dialect or "6.11"
+        opened, spoken = candidate, choose_dialect(candidate, Options(dialect=dialect))
     ops = parse_program(program) if isinstance(program, str) else tuple(program)
-    run = judge_program(opened, ops, spoken, opened.info.asks if asks is None else asks)
+    asked = opened.info.asks if asks is None else tuple(asks)
+    run = judge_program(opened, ops, spoken, asked)
     if run.deviations:
         found = run.deviations[0]
 
         def again(smaller: Program) -> Run:
-            return judge_program(opened, smaller, spoken, opened.info.asks)
+            return judge_program(opened, smaller, spoken, asked)
 
         raise failure(run.program, found, found.rule, opened.info.spec, spoken, again)
     if run.error is not None:

@@ -156,10 +156,12 @@ def pytest_configure(config: pytest.Config) -> None:
             seed=_number("seed", _option(config, "seed"), int),
             timeout=_number("timeout", _option(config, "timeout"), float),
         )
-        if state.dialect is not None:
-            from ._spec import check_dialect  # noqa: PLC0415
+        if state.explicit or state.dialect is not None:
+            from ._spec import check_dialect, check_kind  # noqa: PLC0415
 
             check_dialect(state.dialect)
+            for spec in state.specs:
+                check_kind(spec)
     except CallError as exc:
         raise pytest.UsageError(str(exc)) from None
     config.stash[STATE] = state

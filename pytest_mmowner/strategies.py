@@ -1,7 +1,8 @@
 """Hypothesis strategies: legal programs, for properties of your own.
 
 A whole program is drawn as a list of integers and decoded to operations that are legal
-where they stand, so nothing is thrown away, and shrinking the integers shrinks the program.
+where they stand, so nothing is thrown away.  Hypothesis shrinks the integers, which does not
+always find the simplest program: ``assert_conforms`` minimizes the program itself.
 """
 
 from __future__ import annotations

@@ -115,6 +115,14 @@ class LeaderKeepsOwnership(Mutant):
     changes: ClassVar = {"delayed_leader": True}
 
 
+class LeavesMmapLockHeld(Mutant):
+    """The search takes the mmap_lock of the mm and forgets to drop it (compare BUG-16)."""
+
+    def mm_update_next_owner(self, mm: OwnedMm) -> Steps:
+        yield mm.mmap_lock.read_lock
+        yield from super().mm_update_next_owner(mm)
+
+
 # -- who is first -----------------------------------------------------------------------
 
 

@@ -1,8 +1,9 @@
 """The suite on real kernels: User-mode Linux and, as root, the kernel of this machine."""
 
+import contextlib
 import os
-import re
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
@@ -38,20 +39,31 @@ def linux(request):
     return f"linux:{request.param}"
 
 
-def remains():
-    cgroups = list(Path("/sys/fs/cgroup").glob("**/mmowner-*"))
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/comm"):
-        try:
-            name = stat.read_text().strip()
-        except OSError:
-            continue
-        if re.match(r"agent-[0-9a-f]|linux\.uml", name):
-            found.append(name)
-    return cgroups, found
+@pytest.fixture
+def remains(monkeypatch):
+    """Return what is left of everything that this test started: processes and cgroups."""
+    mark = f"mmowner-test-{uuid.uuid4()}"
+    monkeypatch.setenv("MMOWNER_TEST_MARK", mark)
+    before = set(Path("/sys/fs/cgroup").glob("**/mmowner-*"))
+
+    def left():
+        found = []
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if (
+                    mark.encode() in environ.read_bytes()
+                    and int(environ.parent.name) != os.getpid()
+                ):
+                    found.append((environ.parent / "comm").read_text().strip())
+        cgroups = set(Path("/sys/fs/cgroup").glob("**/mmowner-*")) - before
+        return [
+            path for path in cgroups if not Path(f"/proc/{path.name.partition('-')[2]}").exists()
+        ], found
+
+    return left
 
 
-def test_a_real_kernel_passes_as_the_dialect_of_its_version(linux):
+def test_a_real_kernel_passes_as_the_dialect_of_its_version(linux, remains):
     result = check(linux)
     assert result.ok, str(result)
     assert not any(result.with_verdict(v) for v in ("fail", "error", "untestable", "unknown"))

@@ -104,5 +104,5 @@ def test_a_kernel_thread_owns_nothing(play: Play) -> None:
         clone(init, P, mm=M)
         kthread(K)
         owner(M) == P
-        owner(init_mm) == init
+        owner(inits_mm) == init
     """)

@@ -52,6 +52,21 @@ def test_the_mglru_entry_follows_only_a_leader_that_owns(play: Play) -> None:
     """)
 
 
+@requirement("ATTACH-03")
+def test_the_mglru_entry_does_not_follow_an_owner_that_is_no_leader(play: Play) -> None:
+    play("""
+        cgroup(A)
+        cgroup(B)
+        clone(init, P, mm=M)
+        attach(P, A)
+        clone(P, P2, THREAD)
+        exit(P)
+        owner(M) == P2
+        attach(P2, B)
+        lru(M) == A
+    """)
+
+
 @requirement("ATTACH-06")
 def test_after_a_handoff_the_new_owners_own_cgroup_pays(play: Play) -> None:
     play("""

@@ -6,13 +6,17 @@ from mmowner_conformance import Play, requirement
 @requirement("REPARENT-01")
 def test_orphans_go_to_a_thread_of_the_group_and_are_asked_there(play: Play) -> None:
     play("""
-        clone(init, P, mm=M)
+        clone(init, S, mm=L)
+        clone(S, P, mm=M)
+        clone(P, X, VM)
+        clone(X, G, VM)
+        exec(X, mm=N)
         clone(P, P2, THREAD)
         clone(P2, Q, VM)
         exit(P2)
         owner(M) == P
         exit(P)
-        owner(M) == Q
+        owner(M) == Q               # a child now; with init it would come after the older G
     """)
 
 

@@ -43,14 +43,16 @@ def test_a_child_comes_before_an_older_stranger(play: Play) -> None:
 @requirement("SEARCH-02")
 def test_a_child_of_another_thread_is_no_child(play: Play) -> None:
     play("""
-        clone(init, P, mm=M)
+        clone(init, X, mm=M)
+        clone(X, P, VM)
         clone(P, P2, THREAD)
-        clone(P2, Q, VM)
-        clone(P2, R, VM|PARENT)
-        exit(P2)
-        clone(P, S, VM)             # Q went to P, before S
+        clone(P, P3, THREAD)
+        clone(P3, Q, VM)
         exit(P)
-        owner(M) == Q
+        exit(X)
+        owner(M) == P2
+        exit(P2)
+        owner(M) == P3              # a search among the children of the group finds Q
     """)
 
 

@@ -37,6 +37,8 @@ class Command(Candidate):
         self._argv = list(argv)
         self._dialect = dialect
         self._patience = patience
+        # A shorter time than usual is meant for the start too.
+        self._start_patience = max(START_PATIENCE, patience) if patience >= PATIENCE else patience
         self._seq = 0
         self._process: LineProcess | None = None
         self._failed_starts = 0
@@ -60,9 +62,7 @@ class Command(Candidate):
         self._process = self._spawn()
         self._seq += 1
         request = protocol.Start(self._seq, protocol.PROTOCOL, _suite_version(), self._dialect)
-        line = self._process.exchange(
-            protocol.encode(request), max(START_PATIENCE, self._patience), "start"
-        )
+        line = self._process.exchange(protocol.encode(request), self._start_patience, "start")
         refusal: protocol.Answer = self._decode(protocol.decode_answer, line, "start")
         if refusal.untestable is not None:
             self._end()
@@ -103,7 +103,7 @@ class Command(Candidate):
     def _ensure_started(self) -> LineProcess:
         if self._process is None:
             if self._failed_starts >= MAX_STARTS and self._last_start_error is not None:
-                raise self._last_start_error
+                raise self._last_start_error.with_traceback(None)
             try:
                 self._start()
             except CandidateError as exc:
@@ -189,7 +189,11 @@ class Command(Candidate):
 
     def ask(self, question: Question) -> Any:
         """Send one question."""
-        answer = self._settled(self._exchange(protocol.question(question), str(question))).answer
+        said = self._exchange(protocol.question(question), str(question))
+        if said.refused is not None:
+            text = f"it refused a question ({said.refused}); only operations can be refused"
+            raise self.after_malformed(self._broke(text, str(question)))
+        answer = self._settled(said).answer
         if answer is protocol.UNSET:
             raise self.after_malformed(self._broke('there is no "answer" in it', str(question)))
         return answer

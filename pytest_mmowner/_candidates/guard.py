@@ -20,6 +20,10 @@ from .base import Candidate
 PATIENCE = 10.0
 
 
+#: The same once it has exceeded that.
+AFTER_A_HANG = 2.0
+
+
 class _TooLong(BaseException):
     """Raised inside the candidate by the alarm; a BaseException so that it is not swallowed."""
 
@@ -97,11 +101,12 @@ class Local(Candidate):
             raise
         except _TooLong:
             text = f"it did not return within {self.patience:g} s"
+            self.patience = min(self.patience, AFTER_A_HANG)
             raise CandidateError(text, in_flight=str(self.in_flight)) from None
         except RecursionError as exc:
             text = "it raised RecursionError: it calls itself without end"
             raise CandidateError(text, in_flight=str(self.in_flight)) from exc
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
             trace = "".join(traceback.format_exception(exc, limit=-3))
             text = f"it raised {type(exc).__name__}: {exc}"
             raise CandidateError(text, in_flight=str(self.in_flight), stderr=trace) from exc
@@ -115,7 +120,8 @@ def deadline(seconds: float) -> Iterator[None]:
         yield
         return
     before = signal.signal(signal.SIGALRM, _alarm)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: a bare except in the candidate swallows the first one.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
     try:
         yield
     finally:

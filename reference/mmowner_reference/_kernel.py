@@ -147,9 +147,21 @@ class Kernel(Life):
         check(self, op)
         self.begin(op)
         self.perform(op)
-        for lock in (self.tasklist_lock, self.rcu):
+        self.check_locks()
+
+    def check_locks(self) -> None:
+        """Between two operations nothing is held.  Raises ``LockError``.
+
+        Looked at is what rules touch: the lists, the mms, and the tasks that own them.
+        """
+        owners = [getattr(mm, "owner", None) for mm in self.mms.values()]
+        locks = [
+            self.tasklist_lock, self.rcu, *(mm.mmap_lock for mm in self.mms.values()),
+            *(owner.alloc_lock for owner in owners if owner is not None),
+        ]  # fmt: skip
+        for lock in locks:
             if lock.held:
-                raise LockError(f"{lock.label} is still held after {op}")
+                raise LockError(f"{lock.label} is still held after {self.op}")
 
     def begin(self, op: Op) -> None:
         """Forget what was said about the operation before."""

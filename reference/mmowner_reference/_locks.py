@@ -14,8 +14,8 @@ step back, run another task's rule up to its next step, and come back: every
 interleaving of rules is an order of these calls, and no rule has to be rewritten.
 What a rule does between two yields is atomic.
 
-The locks know who holds them, so that a sequential run already finds a self-deadlock,
-an unlock by somebody else, and a lock left behind.
+The locks know whether they are held, so that a sequential run already finds a
+self-deadlock and an unlock without a lock; the kernel finds those left behind.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def _search(rules: Rules, mm: OwnedMm, p: Task) -> Search:
     dialect = rules.host.dialect
     for stage, entries in rules.stages(p):
         if stage == EVERYTHING:
-            return (yield from EVERYTHING_WALKS[dialect.everything](rules, mm))
+            return (yield from EVERYTHING_WALKS[dialect.everything](rules, mm, entries))
         for entry in entries:
             yield entry.visit
             if entry.mm is mm:
@@ -166,9 +166,9 @@ def _search(rules: Rules, mm: OwnedMm, p: Task) -> Search:
     raise AssertionError("the last stage is everything")
 
 
-def everything_by_threads(rules: Rules, mm: OwnedMm) -> Search:
+def everything_by_threads(rules: Rules, mm: OwnedMm, leaders: Iterable[Task]) -> Search:
     """All threads of all processes.  Source: RFC v4, do_each_thread; up to 3.15."""
-    for leader in rules.host.processes:
+    for leader in leaders:
         for task in leader.threads:
             yield task.visit
             if task.mm is mm:
@@ -176,14 +176,14 @@ def everything_by_threads(rules: Rules, mm: OwnedMm) -> Search:
     return None
 
 
-def everything_by_groups(rules: Rules, mm: OwnedMm) -> Search:
+def everything_by_groups(rules: Rules, mm: OwnedMm, leaders: Iterable[Task]) -> Search:
     """As before, but a group is left at its first other mm, and kernel threads are skipped.
 
     Source: 39af1765f1f6 and the patches after it (3.16); cf3f9a593dab (6.10) ends the
     walk when no other user is left.
     """
     dialect = rules.host.dialect
-    for leader in rules.host.processes:
+    for leader in leaders:
         if dialect.stop_when_alone and mm.users <= 1:
             return None
         if dialect.skip_kthreads and leader.kthread:
@@ -243,7 +243,7 @@ WALKS: Final[dict[str, Callable[[Rules, OwnedMm], Steps]]] = {
     "pick, then lock": take_after_search,
     "lock in place": take_while_walking,
 }
-EVERYTHING_WALKS: Final[dict[str, Callable[[Rules, OwnedMm], Search]]] = {
+EVERYTHING_WALKS: Final[dict[str, Callable[[Rules, OwnedMm, Iterable[Task]], Search]]] = {
     "threads": everything_by_threads,
     "groups": everything_by_groups,
 }

@@ -23,7 +23,7 @@ class Names:
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, int]] = {
-            "task": {"init": 1}, "mm": {"init_mm": 1}, "cgroup": {"root": 1}, "ref": {},
+            "task": {"init": 1}, "mm": {"inits_mm": 1}, "cgroup": {"root": 1}, "ref": {},
         }  # fmt: skip
 
     def integer(self, kind: str, name: str) -> int:

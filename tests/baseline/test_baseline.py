@@ -179,7 +179,7 @@ def test_a_newcomers_pipeline(pytester, root):
     assert suite().ret == 1
     done = pytester.run(
         sys.executable, "-m", "pytest_mmowner", "baseline", "update", "known.toml",
-        "--reason", "siblings are asked first", "--", "--mmowner-candidate=python:kernel.py:Tracker",
+        "--reason", "siblings are asked first", "--", "python:kernel.py:Tracker",
     )  # fmt: skip
     assert done.ret == 0, str(done.stderr)
     known = pytester.path / "known.toml"
@@ -193,8 +193,7 @@ def test_a_newcomers_pipeline(pytester, root):
     assert stale.ret == 1
     assert "passes now: remove this entry" in stale.stdout.str()
     done = pytester.run(
-        sys.executable, "-m", "pytest_mmowner", "baseline", "update", "known.toml", "--",
-        "--mmowner-candidate=python:kernel.py:Tracker",
+        sys.executable, "-m", "pytest_mmowner", "baseline", "update", "known.toml", "--", "python:kernel.py:Tracker",
     )  # fmt: skip
     assert done.ret == 0
     assert "# ours, keep this" in known.read_text()

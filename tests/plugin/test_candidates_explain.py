@@ -194,7 +194,7 @@ def test_a_refusal_is_explained_too():
     text = explain(found.rule, "m", "6.11", program, found)
     assert text.startswith("TASK-02 [safety] An operation that is legal is performed.")
     assert (
-        "  observed: performed is BUG_ON(nobody found) while <task 1> performs exec(1, mm=2)\n"
+        "  observed: it was not performed: BUG_ON(nobody found) while <task 1> performs exec(1, mm=2)\n"
         in text
     )
     assert "  allowed are only: performed\n" in text

@@ -104,7 +104,6 @@ FIND = settings(
     ("wanted", "program"),
     [
         (lambda p: any(op.word == "exec" for op in p), "exec(1, mm=2)"),
-        (lambda p: any(op.word == "exit" for op in p), "clone(1, 2, mm=2)\nexit(2)"),
         (lambda p: any(op.word == "clone" for op in p), "clone(1, 2, mm=2)"),
         (lambda p: len(p) >= 3, "clone(1, 2, mm=2)\nclone(1, 3, mm=3)\nclone(1, 4, mm=4)"),
     ],

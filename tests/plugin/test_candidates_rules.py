@@ -139,8 +139,8 @@ def _leaves_alloc_lock(self, mm):
         (
             _leaves_alloc_lock,
             TWICE,
-            5,
-            "self-deadlock: alloc_lock of task 3 is taken while it is held",
+            4,
+            "alloc_lock of task 3 is still held after exit(2)",
         ),
     ],
 )

@@ -43,7 +43,7 @@ def test_operations_names_and_comments_are_read():
         ("owner(M) == P", Question("owner", 2), None, 2),
         ("owner(2) == 2", Question("owner", 2), None, 2),
         ("owner(M)==None", Question("owner", 2), None, None),
-        ("owner(init_mm) == init", Question("owner", 1), None, 1),
+        ("owner(inits_mm) == init", Question("owner", 1), None, 1),
         ("users(M) == 3", Question("users", 2), None, 3),
         ("state(P) == zombie", Question("state", 2), None, "zombie"),
         ("bill(A) == 7", Question("bill"), "2", 7),

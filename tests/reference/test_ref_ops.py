@@ -180,7 +180,7 @@ def test_names_stand_for_integers_in_order_of_appearance():
 
 
 def test_init_and_root_and_init_mm_are_number_one():
-    assert format_program(parse_program("attach(init, root)\nhold(init_mm, r)")) == (
+    assert format_program(parse_program("attach(init, root)\nhold(inits_mm, r)")) == (
         "attach(1, cgroup=1)\nhold(mm=1, ref=1)"
     )
 
@@ -189,7 +189,7 @@ def test_the_same_name_in_two_kinds_is_two_things():
     names = Names()
     parse_program("clone(init, A, mm=A)\nexec(A, mm=B)", names)
     assert (names.tables["task"], names.tables["mm"]) == (
-        {"init": 1, "A": 2}, {"init_mm": 1, "A": 2, "B": 3},
+        {"init": 1, "A": 2}, {"inits_mm": 1, "A": 2, "B": 3},
     )  # fmt: skip
 
 
