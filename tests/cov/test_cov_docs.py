@@ -7,6 +7,10 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11),
+    reason="the table was made with 3.11; other versions count the lines of statements differently",
+)
 def test_the_table_of_the_rules_is_up_to_date(root):
     done = subprocess.run(
         [sys.executable, root / "docs/generate_coverage.py", "--check"],
