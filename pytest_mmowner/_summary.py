@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from ._verdicts import (
@@ -22,8 +23,16 @@ COLUMNS: Final = (PASS, FAIL, ERROR, HAZARD, UNKNOWN, UNTESTABLE, NOT_APPLICABLE
 _MARKUP: Final = {FAIL: "red", ERROR: "red", UNTESTABLE: "red", UNKNOWN: "yellow", PASS: "green"}
 
 
-def write_summary(terminal: Any, all_verdicts: list[Verdicts], verbosity: int) -> None:
-    """Write a section for each candidate; one line each when the run is quiet."""
+def write_summary(
+    terminal: Any,
+    all_verdicts: list[Verdicts],
+    verbosity: int,
+    notes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Write a section for each candidate; one line each when the run is quiet.
+
+    *notes* are what is to be said about a candidate itself, by its SPEC.
+    """
     for verdicts in all_verdicts:
         total = verdicts.counts(verdicts.tests)
         title = f"mmowner: {verdicts.candidate}, dialect {verdicts.dialect}"
@@ -37,6 +46,8 @@ def write_summary(terminal: Any, all_verdicts: list[Verdicts], verbosity: int) -
         _names(terminal, verdicts)
         _hazards(terminal, verdicts)
         _not_applicable(terminal, verdicts)
+        for note in notes.get(verdicts.candidate, ()):
+            terminal.write_line(f"note: {note}")
         if not verdicts.answered:
             terminal.write_line("Nothing was applicable: that is no success.", red=True)
         terminal.write_line(in_words(total), bold=True)

@@ -394,9 +394,13 @@ class Gatherer:
         if self.state.verdicts and not getattr(self.config.option, "no_summary", False):
             from ._summary import write_summary  # noqa: PLC0415
 
+            notes = {
+                spec: session.candidate.info.notes for spec, session in self.state.sessions.items()
+            }  # under xdist the candidates live in the workers, and their notes with them
             write_summary(
-                terminalreporter, list(self.state.verdicts.values()), self.config.option.verbose
-            )
+                terminalreporter, list(self.state.verdicts.values()),
+                self.config.option.verbose, notes,
+            )  # fmt: skip
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -93,3 +93,19 @@ def test_without_user_mode_linux_the_first_line_says_how_to_get_it(pytester, mon
     first = next(line for line in result.stderr.lines if line)
     assert "linux.uml" in first or "compiler" in first
     assert "apt install" in first
+
+
+def test_what_is_no_kernel_is_a_wrong_call(pytester):
+    try:
+        launch.build_agent()
+    except MissingPrerequisite as exc:
+        pytest.skip(str(exc))
+    result = pytester.runpytest_subprocess(
+        "--pyargs",
+        "mmowner_conformance",
+        "--mmowner-candidate=linux:uml=/bin/true",
+        "-p",
+        "no:cacheprovider",
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*/bin/true with our agent in it did not start.*"])

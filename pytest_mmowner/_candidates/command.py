@@ -12,7 +12,7 @@ from typing import Any
 from mmowner_reference import ASKS, OPS, Op, PlannedStep, Question
 
 from .. import _protocol as protocol
-from ..errors import CallError, CandidateError, Refused, Untestable
+from ..errors import CallError, CandidateError, Refused, Untestable, did_you_mean
 from .base import EXTRAS, PARTS, Candidate, Info
 from .process import Hang, LineProcess
 
@@ -82,9 +82,12 @@ class Command(Candidate):
         known = {*OPS, *ASKS, *EXTRAS}
         said = set(answer.capabilities)
         notes = [answer.notes] if isinstance(answer.notes, str) else list(answer.notes)
-        strange = sorted(said - known) + sorted(set(answer.without) - set(PARTS))
-        if strange:
-            notes.append(f"declared words that the protocol does not have: {', '.join(strange)}")
+        for words, meant in ((said, known), (set(answer.without), set(PARTS))):
+            notes += [
+                f"it declares {word!r}, a word that the protocol does not have."
+                f"{did_you_mean(word, meant)}"
+                for word in sorted(words - meant)
+            ]
         if not {"clone", "owner"} <= said:
             raise self._broke("its capabilities lack clone or owner, without which there is "
                               "nothing to judge", "start")  # fmt: skip
@@ -99,6 +102,11 @@ class Command(Candidate):
         self._failed_starts += 1
         self._last_start_error = exc
         self._end()
+
+    @property
+    def start_error(self) -> CandidateError | None:
+        """Why the last start failed, or None when the candidate is there."""
+        return self._last_start_error if self._process is None else None
 
     def _ensure_started(self) -> LineProcess:
         if self._process is None:

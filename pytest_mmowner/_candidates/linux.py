@@ -66,6 +66,10 @@ def open_linux(spec: str, rest: str, dialect: str | None, patience: float) -> Li
     if kernel is None:
         launch.host_command(Path())  # says what is missing before anything is compiled
     made = Linux(spec, mode, kernel, dialect or "", patience)
+    if (broken := made.start_error) is not None:
+        made.close()
+        what = "the agent" if kernel is None else f"{kernel} with our agent in it"
+        raise CallError(f"{spec}: {what} did not start. {broken}")
     info = made.info
     if info.version and info.dialect is None and dialect is None:
         made.close()

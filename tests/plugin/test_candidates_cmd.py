@@ -435,9 +435,11 @@ def test_unknown_capability_words_become_a_note_and_no_capability():
     }
     with contextlib.closing(introduced(said)) as candidate:
         assert candidate.info.capabilities == {"clone", "owner"}
-        assert candidate.info.notes == (
+        assert tuple(note.partition(" Did you")[0] for note in candidate.info.notes) == (
             "n",
-            "declared words that the protocol does not have: dance, fly, clone:SING",
+            "it declares 'dance', a word that the protocol does not have.",
+            "it declares 'fly', a word that the protocol does not have.",
+            "it declares 'clone:SING', a word that the protocol does not have.",
         )
 
 
