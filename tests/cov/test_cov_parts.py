@@ -1,9 +1,12 @@
 """The parts of --mmowner-cov in this process: what is recorded, run again, and measured."""
 
 import functools
+import json
 import os
 import pickle
+import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +17,7 @@ from pytest_mmowner import CallError, Candidate, Options, open_candidate
 from pytest_mmowner._candidates.tracker import Tracker
 from pytest_mmowner._cov import CandidateCoverage
 from pytest_mmowner._cov_record import Call, Log, Recorder, recorded
-from pytest_mmowner._cov_replay import Job, _has_ctracer, drive, measure
+from pytest_mmowner._cov_replay import Job, _has_ctracer, drive
 from pytest_mmowner._cov_target import target_of
 from pytest_mmowner._session import Session
 from pytest_mmowner.errors import ConformanceFailure
@@ -117,13 +120,22 @@ def test_the_measurement_says_who_reached_what(tmp_path):
         for op in PROGRAM[1:]:
             session.candidate.perform(op)
     log.held.add("EXIT-03")
-    found = measure(job_for(log, tmp_path), tmp_path)
+    found = measured(job_for(log, tmp_path), tmp_path)
     file = found["files"][str(HERE / "candidate.py")]
     assert found["runs"] == 2
     assert [18, 19] in file["branches"]
     assert [18, 19] not in file["taken"]
-    assert file["direct"][9] == ["FORK-01"]
-    assert (file["direct"][20], file["random"][20]) == ([], ["EXIT-03"])
+    assert file["direct"]["9"] == ["FORK-01"]
+    assert (file["direct"]["20"], file["random"]["20"]) == ([], ["EXIT-03"])
+
+
+def measured(job, home):
+    """Measure in a child: a second measurement in this process would end the one we run under."""
+    (home / "job.json").write_text(json.dumps(asdict(job)))
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("COVERAGE_", "COV_CORE_"))}
+    script = "import sys; from pytest_mmowner._cov_replay import main; main(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", script, str(home)], check=True, env=clean)
+    return json.loads((home / "result.json").read_text())
 
 
 def test_without_the_c_tracer_the_one_in_python_is_taken(monkeypatch):
