@@ -156,7 +156,7 @@ def _entry(table: str, row: Mapping[str, Any], where: str) -> Entry:
     if not reason:
         raise CallError(f"{where}: {rule} is listed without a reason; say why it may fail")
     dialect = row.get("dialect")
-    if dialect is not None and dialect not in DIALECTS:
+    if dialect is not None and (not isinstance(dialect, str) or dialect not in DIALECTS):
         raise CallError(
             f"{where}: unknown dialect {dialect!r}; known are {', '.join(DIALECTS)}."
             f"{did_you_mean(str(dialect), DIALECTS)}"

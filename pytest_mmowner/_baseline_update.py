@@ -47,6 +47,8 @@ def update_from_run(path: str, arguments: Sequence[str], reason: str | None = No
     """
     if Path(path).exists():
         load(path)
+    elif not Path(path).parent.is_dir():
+        raise CallError(f"{path}: there is no directory {str(Path(path).parent)!r} to write it to")
     seen = _Collector()
     # We are imported already, so pytest cannot rewrite our assertions; it has no need to.
     quiet = ["-q", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -105,6 +107,8 @@ def _update_rule(
         for number in reversed(mine):
             del rows[number]
             changes.removed.append(rule)
+        if mine and not rows:
+            del document["known"]  # an empty list would be written, and appended to, inline
     elif verdict == FAIL and not mine:
         _add(document, verdicts, rule, reason)
         changes.added.append(rule)
@@ -118,14 +122,19 @@ def _update_rule(
 
 def _add(document: TOMLDocument, verdicts: Verdicts, rule: str, reason: str | None) -> None:
     import tomlkit  # noqa: PLC0415
+    from tomlkit.items import AoT  # noqa: PLC0415
 
     row = tomlkit.table()
     row["requirement"] = rule
     row["dialect"] = verdicts.dialect
     row["reason"] = reason or UNEXPLAINED
     row["observed"] = _lines(verdicts.observed(rule))
-    if "known" not in document:
+    if not isinstance(document.get("known"), AoT):
+        written = [dict(entry) for entry in document.get("known", [])]
+        document.pop("known", None)
         document["known"] = tomlkit.aot()
+        for entry in written:
+            document["known"].append(tomlkit.item(entry))
     known: Any = document["known"]
     known.append(row)
 

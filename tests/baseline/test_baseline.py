@@ -4,6 +4,11 @@ import sys
 
 import pytest
 
+from pytest_mmowner import CallError
+from pytest_mmowner._baseline import load
+from pytest_mmowner._baseline_update import update, update_from_run
+from pytest_mmowner._verdicts import Verdicts
+
 SOURCE = """
 import pytest
 from pytest_mmowner import CandidateError, ConformanceFailure, NotApplicable, Unknown
@@ -132,6 +137,7 @@ def test_a_flaky_requirement_that_always_fails_is_red(project):
 WRONG_FILES = {
     "a misspelt id": ('[[known]]\nrequirement = "FORK-1"\nreason = "r"\n', "known.toml:1: unknown requirement 'FORK-1'. Did you mean 'FORK-*'?"),
     "an unknown dialect": ('\n[[known]]\nrequirement = "FORK-01"\ndialect = "6.2"\nreason = "r"\n', "known.toml:2: unknown dialect '6.2'; known are *Did you mean '6.1'?"),
+    "a list of dialects": ('[[known]]\nrequirement = "FORK-01"\ndialect = ["6.11"]\nreason = "r"\n', "known.toml:1: unknown dialect ?'6.11'?*"),
     "no reason": ('[[known]]\nrequirement = "FORK-01"\n', 'known.toml:1: an entry needs reason = "..."'),
     "an empty reason": ('[[known]]\nrequirement = "FORK-01"\nreason = " "\n', "known.toml:1: FORK-01 is listed without a reason*"),
     "no requirement": ('[[known]]\nreason = "r"\n', 'known.toml:1: an entry needs requirement = "..."'),
@@ -218,3 +224,32 @@ def test_known_failures_are_not_minimized(pytester):
         "--mmowner-candidate=mutant:newest-sharer-owns", "--mmowner-baseline=known.toml", "--runxfail",
     )  # fmt: skip
     assert "minimal program" not in result.stdout.str()
+
+
+def failing(rule="FORK-03"):
+    verdicts = Verdicts("c", "6.11")
+    verdicts.add(rule, "fail", "wrong")
+    return verdicts
+
+
+def passing(rule="FORK-03"):
+    verdicts = Verdicts("c", "6.11")
+    verdicts.add(rule, "pass")
+    return verdicts
+
+
+@pytest.mark.parametrize("start", ["", "# ours\nknown = []\n"], ids=["no file", "an empty list"])
+def test_an_update_after_the_last_entry_went_is_still_a_baseline(tmp_path, start):
+    path = tmp_path / "known.toml"
+    if start:
+        path.write_text(start)
+    for runs, rules in [(failing(), ["FORK-03"]), (passing(), []), (failing(), ["FORK-03"])]:
+        update(str(path), [runs], "because")
+        assert [entry.requirement for entry in load(str(path)).entries] == rules
+    update(str(path), [failing("FORK-01")], "because")
+    assert {entry.requirement for entry in load(str(path)).entries} == {"FORK-01", "FORK-03"}
+
+
+def test_an_update_into_a_directory_that_is_not_there_is_a_wrong_call(tmp_path):
+    with pytest.raises(CallError, match="there is no directory"):
+        update_from_run(str(tmp_path / "nowhere" / "known.toml"), [])
