@@ -14,13 +14,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mmowner_reference import DIALECTS, HISTORY, ROWS, Change, changes_of
+import generate_dialects
+import generate_requirements
+
 from pytest_mmowner import _protocol, _record_lines
 from pytest_mmowner._cli._parser import markdown as cli_reference
-from pytest_mmowner._requirements import requirements
 from pytest_mmowner._spec import KINDS
 from pytest_mmowner.plugin import OPTIONS
-from pytest_mmowner.zoo import MUTANTS
+from pytest_mmowner.zoo import BUGS, MUTANTS, Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 _BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -69,56 +70,52 @@ def options() -> str:
     ])  # fmt: skip
 
 
-def requirement_table() -> str:
-    """All requirements."""
-    rows = []
-    for rule in requirements().values():
-        hazards = "".join(f"; {name}: hazard ({why})" for name, why in rule.hazards.items())
-        order = [name for name in DIALECTS if name in rule.dialects]
-        rows.append([rule.id, rule.level, rule.text, ", ".join(order) + hazards, rule.source])
-    return "# The requirements\n\nGenerated from `requirements.toml`.\n\n" + table(
-        ["id", "level", "text", "dialects", "source"], rows
-    )
-
-
-def dialect_table() -> str:
-    """What each commit changed, and where the dialects stand."""
-
-    def row(change: Change) -> list[str]:
-        fields = ", ".join(f"`{key}` = {value!r}" for key, value in change.sets.items())
-        return [change.row, change.version, change.commit, change.text, fields]
-
-    names = [name for name in ROWS if name in DIALECTS]
-    fields = [f for f in DIALECTS["6.11"].__dataclass_fields__ if f not in ("name", "era")]
-    side = [
-        [f"`{field}`", *(repr(getattr(DIALECTS[name], field)) for name in names)]
-        for field in fields
-        if len({getattr(DIALECTS[name], field) for name in names}) > 1
-    ]
-    return (
-        "# The dialects\n\nGenerated from the chain of changes in "
-        "`reference/mmowner_reference/_dialects.py`.\n\n## Side by side\n\n"
-        "Only what differs. `none` is a kernel without CONFIG_MEMCG.\n\n"
-        + table(["field", *names], side)
-        + "\n## What changed, commit by commit\n\n"
-        f"{len(HISTORY)} changes. Rows of the chain that are no dialect yet: "
-        + ", ".join(name for name in ROWS if name not in DIALECTS) + ".\n\n"
-        + table(["row", "version", "commit", "change", "fields"],
-                [row(change) for name in ROWS for change in changes_of(name)])
-    )  # fmt: skip
-
-
 def zoo_table() -> str:
-    """All mutants."""
-    rows = [
-        [f"`{name}`", cls.base, " ".join((cls.__doc__ or "").split())]
-        for name, cls in MUTANTS.items()
-    ]
+    """All mutants: bugs of Linux by number, slips by subject; and the bugs without a mutant."""
+
+    def row(name: str, mutant: type[Mutant]) -> list[str]:
+        return [f"`{name}`", mutant.base, " ".join((mutant.__doc__ or "").split())]
+
+    bugs = {name: mutant for name, mutant in MUTANTS.items() if mutant.bug is not None}
+    slips = {name: mutant for name, mutant in MUTANTS.items() if mutant.bug is None}
+    racing = sum(mutant.kind == "interleaving" for mutant in MUTANTS.values())
+    history = [
+        [bug.name, bug.title, bug.had, bug.commit, bug.version, ", ".join(
+            f"`{name}` ({mutant.kind})" for name, mutant in bugs.items()
+            if mutant.bug == bug.number
+        )]
+        for bug in BUGS.values() if not bug.why_not
+    ]  # fmt: skip
     return (
-        f"# The zoo\n\nGenerated. {len(rows)} wrong implementations, each a candidate "
-        "`mutant:NAME`; the suite kills every one of them.\n\n"
-        + table(["name", "dialect", "what is wrong"], rows)
-    )
+        f"# The zoo\n\nGenerated. {len(MUTANTS)} wrong implementations, each a candidate "
+        f"`mutant:NAME`. {len(MUTANTS) - racing} are sequential: some program shows them, and the "
+        "suite kills them ([by what](kill-matrix.md)). "
+        f"{racing} need two CPUs at once; they are not yet killed.\n\n"
+        "## Bugs of Linux\n\nOwnership went wrong in these ways, in kernels or in patches that "
+        "were stopped in review.\n\n"
+        + table(["bug", "what was wrong", "dialects and trees that had it", "fixed by", "in",
+                 "mutants"], history)
+        + "\nWhat is wrong in each, and the dialect that it claims to speak (the first with the "
+        "fix, or the one whose reviewers stopped it):\n\n"
+        + table(["name", "dialect", "what is wrong"], [
+            row(name, mutant) for name, mutant in bugs.items()
+        ])
+        + "\n## Bugs that are not in the zoo\n\n"
+        + table(["bug", "what was wrong", "dialects and trees that had it", "fixed by", "in",
+                 "why there is no mutant"], [
+            [bug.name, bug.title, bug.had, bug.commit, bug.version, bug.why_not]
+            for bug in BUGS.values() if bug.why_not
+        ])
+        + "\n## Slips\n\nMistakes that an implementer makes: operators on the rules and on the "
+        "places where the kernel calls them.\n\n"
+        + table(["name", "dialect", "what is wrong"], [
+            row(name, mutant) for name, mutant in slips.items() if mutant.kind == "sequential"
+        ])
+        + "\n## Not yet killed\n\nWhat only an interleaving of two CPUs shows: no program does.\n\n"
+        + table(["name", "dialect", "what is wrong"], [
+            row(name, mutant) for name, mutant in MUTANTS.items() if mutant.kind == "interleaving"
+        ])
+    )  # fmt: skip
 
 
 def schema() -> str:
@@ -132,8 +129,7 @@ def record_schema() -> str:
 
 
 FILES: dict[str, Callable[[], str]] = {
-    "docs/requirements.md": requirement_table,
-    "docs/dialects.md": dialect_table,
+    "docs/dialects.md": generate_dialects.page,
     "docs/zoo.md": zoo_table,
     "docs/protocol.schema.json": schema,
     "docs/cli.md": cli_reference,
@@ -156,6 +152,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 def generated(root: Path) -> dict[Path, str]:
     """Return the right content of every file that has generated parts."""
     out = {root / name: make() for name, make in FILES.items()}
+    out |= {root / name: text for name, text in generate_requirements.pages().items()}
     for path in (root / "README.md", *sorted((root / "docs").glob("*.md"))):
         text = path.read_text("utf-8") if path.exists() else ""
         if path not in out and _BLOCK.search(text):
@@ -174,6 +171,7 @@ def main() -> int:
     ]  # fmt: skip
     for path in stale:
         if not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(generated(ROOT)[path], "utf-8")
         print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")  # noqa: T201
     return int(check and bool(stale))

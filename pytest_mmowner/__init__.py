@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from . import strategies
     from ._candidates.base import Candidate, Info
     from ._check import Result, check
-    from ._session import Hazard
+    from ._hazards import Hazard
     from ._spec import Options, open_candidate
     from .assertions import assert_conforms
     from .errors import (
@@ -35,7 +35,7 @@ _HOMES = {
     "mmowner_reference": ("DIALECTS", "Op", "Program", "Scope", "format_program", "parse_program"),
     "pytest_mmowner._candidates.base": ("Candidate", "Info"),
     "pytest_mmowner._check": ("Result", "check"),
-    "pytest_mmowner._session": ("Hazard",),
+    "pytest_mmowner._hazards": ("Hazard",),
     "pytest_mmowner._spec": ("Options", "open_candidate"),
     "pytest_mmowner.assertions": ("assert_conforms",),
     "pytest_mmowner.errors": (

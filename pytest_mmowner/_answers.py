@@ -72,17 +72,32 @@ def _state(raw: Any, world: Kernel) -> str:
 def _callbacks(raw: Any, world: Kernel) -> list[dict[str, Any]]:
     if not isinstance(raw, list):
         raise _Malformed("the callbacks are a list")
-    keys = {"subsystem", "old", "new", "seen"}
+    arguments = world.dialect.callbacks or "tasks"
+    keys = {"subsystem", "old", "new", "seen"} | ({"task"} if "and task" in arguments else set())
     for entry in raw:
         if not isinstance(entry, Mapping) or set(entry) != keys:
-            raise _Malformed(f"each callback has the fields {', '.join(sorted(keys))}")
-        if not all(_integer(entry[key]) for key in ("old", "new", "seen")):
-            raise _Malformed("old, new and seen are integers")
-        for key in ("old", "new"):
-            _task(entry[key], world)
+            raise _Malformed(
+                f"each callback has the fields {', '.join(sorted(keys))} in {world.dialect.name}"
+            )
+        if not all(_integer(entry[key]) for key in ("old", "seen")):
+            raise _Malformed("old and seen are integers")
+        for key in ("old", "new", "task"):
+            _party(entry.get(key), world, "task" if key == "task" else arguments)
         if not isinstance(entry["subsystem"], str):
             raise _Malformed("a subsystem has a name")
     return [dict(entry) for entry in raw]
+
+
+def _party(raw: Any, world: Kernel, what: str) -> None:
+    """Check an argument of a callback: a task or a cgroup; nobody new is null."""
+    if raw is None:
+        return
+    if not _integer(raw):
+        raise _Malformed("old, new and task are integers, or null where there is nobody new")
+    if what.startswith("task"):
+        _task(raw, world)
+    elif raw not in world.used_names["cgroup"]:
+        raise _Malformed(f"no cgroup was ever named {raw}")
 
 
 def _table(raw: Any, known: Callable[[str], bool], what: str, shape: str) -> dict[str, int]:

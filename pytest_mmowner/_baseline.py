@@ -28,16 +28,19 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
-from mmowner_reference import DIALECTS
+from mmowner_reference import ASKS, DIALECTS, OPS
 
-from ._candidates.base import Info
+from ._baseline_text import places
+from ._candidates.base import EXTRAS, PARTS, Info
 from ._requirements import requirements
-from ._verdicts import BAD, FAIL, HAZARD, NOT_APPLICABLE, PASS, Verdicts
+from ._verdicts import BAD, FAIL, HAZARD, NOT_APPLICABLE, OBSERVED, PASS, Verdicts
 from .errors import CallError, did_you_mean
 
 TABLES: Final = ("known", "flaky")
 _FIELDS: Final = {"requirement", "dialect", "reason", "issue", "observed", "when"}
 _CONDITIONS: Final = {"candidate", "has", "lacks"}
+#: What ``has`` and ``lacks`` may name.
+CAPABILITIES: Final = (*OPS, *ASKS, *EXTRAS, *PARTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,9 @@ class Entry:
         return (
             self.dialect in (None, dialect)
             and fnmatch(info.spec, self.candidate)
-            and self.has <= info.capabilities
-            and not self.lacks & info.capabilities
+            # A recorded run refuses to say what it lacks, so it is asked as any other.
+            and not Info.lacks(info, sorted(self.has))
+            and set(Info.lacks(info, sorted(self.lacks))) == self.lacks
         )
 
     @property
@@ -121,21 +125,17 @@ def load(path: str) -> Baseline:
                 f"[[flaky]].{did_you_mean(key, TABLES)}"
             )
     entries: list[Entry] = []
+    lines = places(text)
     for table in TABLES:
         rows = data.get(table, [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             at = _line_of(text, table)
             raise CallError(f"{path}:{at}: write [[{table}]], with two brackets")
-        places = _lines_of(text, table)
-        for row, line in zip(rows, [*places, *[1] * len(rows)], strict=False):
-            entries.append(_entry(table, row, f"{path}:{line}"))
+        for row in rows:
+            line = lines[len(entries)] if len(entries) < len(lines) else 1
+            entries.append(_entry(table, row, _Place(path, text, line)))
     _no_repeats(entries)
     return Baseline(path, tuple(entries))
-
-
-def _lines_of(text: str, table: str) -> list[int]:
-    header = re.compile(rf"^\s*\[\[\s*{table}\s*\]\]")
-    return [number for number, line in enumerate(text.splitlines(), 1) if header.match(line)]
 
 
 def _line_of(text: str, key: str) -> int:
@@ -143,48 +143,89 @@ def _line_of(text: str, key: str) -> int:
     return next((number for number, line in enumerate(lines, 1) if key in line), 1)
 
 
-def _entry(table: str, row: Mapping[str, Any], where: str) -> Entry:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an entry stands in the file."""
+
+    path: str
+    text: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+    def of(self, key: str) -> str:
+        """Return where the field *key* of the entry is, or else the entry."""
+        field = re.compile(rf"^\s*[\"']?{re.escape(key)}[\"']?\s*=")
+        for number, line in enumerate(self.text.splitlines()[self.line :], self.line + 1):
+            if line.lstrip().startswith("[["):
+                break
+            if field.match(line):
+                return f"{self.path}:{number}"
+        return str(self)
+
+
+def _entry(table: str, row: Mapping[str, Any], at: _Place) -> Entry:
     for key in row:
         if key not in _FIELDS:
-            raise CallError(f"{where}: unknown field {key!r}.{did_you_mean(key, _FIELDS)}")
-    rule = _text(row, "requirement", where)
+            raise CallError(f"{at.of(key)}: unknown field {key!r}.{did_you_mean(key, _FIELDS)}")
+    rule = _text(row, "requirement", at)
     if rule not in requirements():
         raise CallError(
-            f"{where}: unknown requirement {rule!r}.{did_you_mean(rule, requirements())}"
+            f"{at.of('requirement')}: unknown requirement {rule!r}."
+            f"{did_you_mean(rule, requirements())}"
         )
-    reason = _text(row, "reason", where).strip()
+    reason = _text(row, "reason", at).strip()
     if not reason:
-        raise CallError(f"{where}: {rule} is listed without a reason; say why it may fail")
+        raise CallError(
+            f"{at.of('reason')}: {rule} is listed without a reason; say why it may fail"
+        )
     dialect = row.get("dialect")
     if dialect is not None and (not isinstance(dialect, str) or dialect not in DIALECTS):
         raise CallError(
-            f"{where}: unknown dialect {dialect!r}; known are {', '.join(DIALECTS)}."
+            f"{at.of('dialect')}: unknown dialect {dialect!r}; known are {', '.join(DIALECTS)}."
             f"{did_you_mean(str(dialect), DIALECTS)}"
         )
-    when = row.get("when", {})
-    if not isinstance(when, dict) or set(when) - _CONDITIONS:
-        raise CallError(f"{where}: when has the fields {', '.join(sorted(_CONDITIONS))}")
+    candidate, has, lacks = _when(row.get("when", {}), at)
     return Entry(
-        table, rule, reason, where, dialect,
-        issue=_text(row, "issue", where) if "issue" in row else "",
-        observed=_texts(row, "observed", where),
-        candidate=_text(when, "candidate", where) if "candidate" in when else "*",
-        has=frozenset(_texts(when, "has", where)), lacks=frozenset(_texts(when, "lacks", where)),
+        table, rule, reason, str(at), dialect,
+        issue=_text(row, "issue", at) if "issue" in row else "",
+        observed=_texts(row, "observed", at), candidate=candidate, has=has, lacks=lacks,
     )  # fmt: skip
 
 
-def _text(row: Mapping[str, Any], key: str, where: str) -> str:
+def _when(when: Any, at: _Place) -> tuple[str, frozenset[str], frozenset[str]]:
+    if not isinstance(when, dict):
+        raise CallError(f"{at.of('when')}: write when = {{ candidate = ..., has = [...] }}")
+    for key in when:
+        if key not in _CONDITIONS:
+            raise CallError(
+                f"{at.of('when')}: when has no field {key!r}; it has "
+                f"{', '.join(sorted(_CONDITIONS))}.{did_you_mean(key, _CONDITIONS)}"
+            )
+    has, lacks = _texts(when, "has", at), _texts(when, "lacks", at)
+    for word in (*has, *lacks):
+        if word not in CAPABILITIES:
+            raise CallError(
+                f"{at.of('when')}: there is no capability {word!r}."
+                f"{did_you_mean(word, CAPABILITIES)}"
+            )
+    candidate = _text(when, "candidate", at) if "candidate" in when else "*"
+    return candidate, frozenset(has), frozenset(lacks)
+
+
+def _text(row: Mapping[str, Any], key: str, at: _Place) -> str:
     if key not in row:
-        raise CallError(f'{where}: an entry needs {key} = "..."')
+        raise CallError(f'{at}: an entry needs {key} = "..."')
     if not isinstance(row[key], str):
-        raise CallError(f"{where}: {key} is a text, not {row[key]!r}")
+        raise CallError(f"{at.of(key)}: {key} is a text, not {row[key]!r}")
     return str(row[key])
 
 
-def _texts(row: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+def _texts(row: Mapping[str, Any], key: str, at: _Place) -> tuple[str, ...]:
     value = row.get(key, [])
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-        raise CallError(f"{where}: {key} is a list of texts, not {value!r}")
+        raise CallError(f"{at.of(key)}: {key} is a list of texts, not {value!r}")
     return tuple(value)
 
 
@@ -206,6 +247,7 @@ CHANGED: Final = "fails differently"
 STALE: Final = "stale"
 BROKEN: Final = "no failure"
 FLAKY: Final = "flaky"
+IN_PART: Final = "judged in part"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +264,13 @@ def status_of(entry: Entry, verdicts: Verdicts) -> Status:
     rule = entry.requirement
     verdict = verdicts.of(rule)
     at = f"{rule} ({entry.where})"
+    if verdict in (PASS, HAZARD, OBSERVED, NOT_APPLICABLE) and not verdicts.whole(rule):
+        text = f"judged in part: {at}: not all of its tests were run, so it may still fail"
+        return Status(IN_PART, True, text)
     if verdict in (PASS, HAZARD) and entry.table == "flaky":
-        return Status(FLAKY, True, f"flaky: {at} passed: {entry.because}")
+        tries = max(outcome.tries for outcome in verdicts.outcomes[rule])
+        how = "passed" if tries == 1 else f"passed only when it was run {tries} times"
+        return Status(FLAKY, True, f"flaky: {at} {how}: {entry.because}")
     if verdict == FAIL and entry.table == "flaky":
         text = f"flaky: {at} failed every time it was run again, so it is a failure"
         return Status(FLAKY, False, text)
@@ -235,9 +282,14 @@ def status_of(entry: Entry, verdicts: Verdicts) -> Status:
                 f"{'; '.join(new)}. Fix it, or list what is seen now"
             )
             return Status(CHANGED, False, text)
-        return Status(KNOWN, True, f"known failure: {at}: {entry.because}")
+        gone = sorted(set(entry.observed) - set(verdicts.observed(rule)))
+        less = f"; not seen any more: {'; '.join(gone)}" if gone and verdicts.whole(rule) else ""
+        return Status(KNOWN, True, f"known failure: {at}: {entry.because}{less}")
     if verdict == PASS:
         return Status(STALE, False, f"stale: {at} passes now: remove this entry")
+    if verdict == OBSERVED:
+        text = f"stale: {at} is observed and judges nobody: remove this entry"
+        return Status(STALE, False, text)
     if verdict == HAZARD:
         text = f"stale: {at} is a hazard of the dialect, no failure: remove this entry"
         return Status(STALE, False, text)

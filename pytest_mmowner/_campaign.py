@@ -10,19 +10,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from random import Random
 from typing import Final
 
-from mmowner_reference import OPS, Deviation, Kernel, Op, Program, Scope, random_program
+from mmowner_reference import (
+    ASKS,
+    OPS,
+    Deviation,
+    Kernel,
+    Op,
+    PlannedStep,
+    Program,
+    Scope,
+    plan,
+    random_program,
+)  # fmt: skip
 
-from ._candidates.base import Candidate
-from ._judge import Run, judge_program
+from ._candidates.base import LACKING, Candidate
+from ._judge import Run, judge_steps
 from ._scenario import splits_a_process
 from .assertions import failure
 from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown, Untestable
 
 #: Errors of the candidate after which no further program is tried.
 MAX_ERRORS: Final = 3
+#: How many runs are kept.
+KEPT: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,18 @@ STRETCHES: Final = (
 )
 
 
+@lru_cache(maxsize=512)
+def _random_program(seed: str, length: int, dialect: str, scope: Scope) -> Program:
+    """Made once for all candidates of a process: making one costs a third of judging it."""
+    return random_program(Random(seed), length, dialect, scope)
+
+
+@lru_cache(maxsize=256)
+def _planned(program: Program, dialect: str, asks: tuple[str, ...]) -> Sequence[PlannedStep]:
+    """The same for what is asked after each operation."""
+    return plan(program, dialect, asks)
+
+
 @dataclass
 class Campaign:
     """The random programs for one candidate under one dialect; they run at first use."""
@@ -63,6 +89,8 @@ class Campaign:
     #: Programs that did not get to their end, and why the first of them did not.
     cut: int = 0
     cut_off: MMOwnerError | None = None
+    #: The first runs, for whoever wants to judge their answers again.
+    kept: list[Run] = field(default_factory=list)
     _ran: bool = False
     _shrunk: dict[str, ConformanceFailure] = field(default_factory=dict)
 
@@ -73,9 +101,11 @@ class Campaign:
         self._ran = True
         errors = 0
         for number, (length, scope) in enumerate(self._programs()):
-            random = Random(f"{self.seed}/{self.dialect}/{number}")
-            program = self._usable(random_program(random, length, self.dialect, scope))
+            seed = f"{self.seed}/{self.dialect}/{number}"
+            program = self._usable(_random_program(seed, length, self.dialect, scope))
             run = self._judge(program)
+            if len(self.kept) < KEPT:
+                self.kept.append(run)
             self.programs += 1
             self.operations += len(program)
             self.decided.update(run.decided)
@@ -127,7 +157,13 @@ class Campaign:
         return tuple(kept)
 
     def _judge(self, program: Sequence[Op]) -> Run:
-        return judge_program(self.candidate, program, self.dialect, self.candidate.info.asks)
+        steps = _planned(tuple(program), self.dialect, tuple(self.candidate.info.asks))
+        return judge_steps(self.candidate, steps, self.dialect)
+
+    def broke(self, rule: str) -> bool:
+        """Whether some program speaks against *rule*."""
+        self.run()
+        return rule in self.failures
 
     def holds(self, rule: str, *, minimize: bool = True) -> None:
         """Raise if *rule* was broken, or if the campaign cannot say.
@@ -146,7 +182,9 @@ class Campaign:
             if self.cut_off is not None and 2 * self.cut >= self.programs:
                 raise self.cut_off.with_traceback(None)
             cut = f" ({self.cut} of them were cut off: {self.cut_off})" if self.cut else ""
-            raise NotApplicable(f"{self.programs} random programs never got to {rule}{cut}")
+            lacks = self.candidate.info.lacks((*OPS, *ASKS))
+            why = f"{LACKING} {', '.join(lacks)}: " if lacks else ""
+            raise NotApplicable(f"{why}{self.programs} random programs never got to {rule}{cut}")
 
     def _failure(self, rule: str, *, minimize: bool) -> ConformanceFailure:
         program, found = self.failures[rule]

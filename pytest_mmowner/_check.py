@@ -11,8 +11,9 @@ from typing import Any
 from mmowner_reference import DEFAULT
 
 from ._candidates.base import Candidate
+from ._fit import hint
 from ._requirements import LEVELS, requirements
-from ._session import HazardShown, Session, tools
+from ._session import Session, Shown, tools
 from ._spec import Options, choose_dialect, open_candidate
 from ._summary import in_words
 from ._verdicts import NOT_APPLICABLE, PASS, Outcome, Verdicts, verdict_of
@@ -21,6 +22,9 @@ from .errors import CallError, CandidateError, MMOwnerError, SuiteError, did_you
 
 class Result(Verdicts):
     """The verdicts of a run of :func:`check`; ``str()`` of it is a report."""
+
+    #: Which dialect the answers fit, in a sentence; nothing if none fits better.
+    hint: str = ""
 
     def __str__(self) -> str:
         lines = [
@@ -31,6 +35,8 @@ class Result(Verdicts):
             for rule in requirements()
             if rule in self.tests and self.of(rule) not in (PASS, NOT_APPLICABLE)
         ]
+        if self.hint:
+            lines.append(f"\n{self.candidate}: {self.hint}")
         return "\n".join(lines)
 
 
@@ -41,11 +47,14 @@ def check(
     level: str | None = None,
     seed: int = 0,
     suite: str = "mmowner_conformance",
+    minimize: bool = True,
 ) -> Result:
     """Judge *candidate* by the whole suite and return the verdicts.
 
     *candidate* is a SPEC string, an open candidate, or a factory of trackers (a class or
-    function without arguments).  *level* restricts the requirements to one level.  Nothing
+    function without arguments).  *level* restricts the requirements to one level.  Without
+    *minimize* the verdicts are the same and come sooner: failing programs stay as long as they
+    were found, and no other dialect is looked for that would fit.  Nothing
     is raised for a wrong candidate: look at ``result.ok``.  Raises ``CallError`` for a wrong
     call and ``SuiteError`` when the suite contradicts itself.
     """
@@ -55,7 +64,8 @@ def check(
         opened, spoken = _open(candidate, Options(dialect=dialect))
     except CandidateError as exc:
         return _never_there(candidate, dialect, suite, exc)
-    session = Session(opened, spoken, seed)
+    known = frozenset[str]() if minimize else frozenset(requirements())
+    session = Session(opened, spoken, seed, known)
     result = Result(opened.info.spec, spoken)
     try:
         for rules, test, arguments in suite_tests(suite):
@@ -64,6 +74,8 @@ def check(
                 ended = _call(test, {**tools(session, rules), **arguments})
                 for rule in wanted:
                     result.take(_outcome(result, rule, test.__name__, ended))
+        if minimize:
+            result.hint = hint(session.misfits(), spoken)
     finally:
         if opened is not candidate:
             opened.close()
@@ -104,7 +116,7 @@ def _call(test: Callable[..., None], available: dict[str, Any]) -> BaseException
         test(**{name: available[name] for name in wanted})
     except SuiteError:
         raise
-    except (MMOwnerError, HazardShown) as exc:
+    except (MMOwnerError, Shown) as exc:
         return exc
     return None
 

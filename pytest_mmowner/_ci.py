@@ -282,7 +282,7 @@ def write_badges(directory: str | Path, verdicts: Verdicts | Iterable[Verdicts])
 
 
 def _levels_of_the_suite() -> list[str]:
-    used = {rule.level for rule in requirements().values()}
+    used = {rule.level for rule in requirements().values() if rule.judged}
     return [level for level in LEVELS if level in used]
 
 
@@ -290,7 +290,7 @@ def badge(level: str, verdicts: Verdicts) -> dict[str, Any]:
     """Return the badge of one level: green only if all that its dialect asks for has passed."""
     owed = [
         rule.id for rule in requirements().values()
-        if rule.level == level
+        if rule.judged and rule.level == level
         and (verdicts.dialect in rule.dialects or verdicts.dialect in rule.hazards)
     ]  # fmt: skip
     counts = verdicts.counts(owed)

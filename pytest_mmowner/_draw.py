@@ -13,10 +13,13 @@ def tree(world: Kernel) -> list[str]:
     ``*`` marks the owner of an mm.  Threads stand under their leader with ``+``.
     """
     lines: list[str] = []
+    drawn: set[Task] = set()
     roots = [task for task in world.init_task.children if task.id > 0 and task.leader]
     roots += [*world.kthreadd.children, *world.kworker.children]
-    for root in roots:
-        lines += _branch(world, root, "", "")
+    # Up to 2.6.26 a tracer of its own ancestor closes a circle that hangs on no root.
+    for root in (*roots, *world.processes):
+        if root not in drawn:
+            lines += _branch(world, root, "", "", drawn)
     for name, mm in world.mms.items():
         owner = world.owner(name)
         if owner is None and world.dialect.owner:
@@ -31,14 +34,15 @@ def _users(users: int, held: int) -> str:
     return f"{text} ({held} held)" if held else text
 
 
-def _branch(world: Kernel, task: Task, first: str, rest: str) -> Iterator[str]:
+def _branch(world: Kernel, task: Task, first: str, rest: str, drawn: set[Task]) -> Iterator[str]:
+    drawn.add(task)
     yield first + _label(world, task)
     threads = [thread for thread in task.threads if thread is not task]
     below: list[tuple[Task, bool]] = [(thread, True) for thread in threads]
     members = [task, *threads]
     below += [
         (child, False) for member in members for child in member.children
-        if child.leader and child not in members
+        if child.leader and child not in members and child not in drawn
     ]  # fmt: skip
     for index, (entry, is_thread) in enumerate(below):
         last = index == len(below) - 1
@@ -47,7 +51,7 @@ def _branch(world: Kernel, task: Task, first: str, rest: str) -> Iterator[str]:
         if is_thread:
             yield rest + joint + _label(world, entry)
         else:
-            yield from _branch(world, entry, rest + joint, rest + indent)
+            yield from _branch(world, entry, rest + joint, rest + indent, drawn)
 
 
 def _label(world: Kernel, task: Task) -> str:

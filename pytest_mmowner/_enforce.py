@@ -27,7 +27,6 @@ class BaselineCheck:
         self.baseline = state.baseline = load(path)
         self.state = state
         self.worker = hasattr(config, "workerinput")
-        self.rerun = 0
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -60,7 +59,10 @@ class BaselineCheck:
         except ConformanceFailure:
             if not self._is_flaky(item):
                 raise
+            from .plugin import TRIES as TRIED  # noqa: PLC0415  the plugin imports us
+
             for tried in range(2, TRIES + 1):
+                item.stash[TRIED] = tried
                 session = self._session(item)
                 session.__dict__.pop("campaign", None)  # its result is kept otherwise
                 try:

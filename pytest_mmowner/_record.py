@@ -145,7 +145,7 @@ def _tested(session: Session, selected: Counter[str]) -> lines.Tested:
         spec=info.spec, dialect=session.dialect, name=info.name, version=info.version,
         language=info.language, claims=info.dialect, capabilities=sorted(info.capabilities),
         without=sorted(info.without), notes=list(info.notes), details=dict(info.details),
-        started=[str(word) for word in getattr(session.candidate, "_argv", ())],
+        started=[lines.clean(word) for word in session.candidate.started],
         bounds=_bounds(session.campaign),
         selected={rule: selected[rule] for rule in requirements() if selected[rule]},
     )  # fmt: skip

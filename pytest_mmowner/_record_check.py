@@ -50,6 +50,11 @@ class Record:
         """How many tests were selected, by candidate and requirement."""
         return {one.spec: one.selected for one in self.header.candidates}
 
+    @property
+    def listed(self) -> frozenset[tuple[str, str]]:
+        """Candidates and requirements about which the file of known failures had an entry."""
+        return frozenset((one.candidate, one.requirement) for one in self.outcomes if one.listed)
+
     def tested(self, spec: str) -> lines.Tested | None:
         """Return what the header says about a candidate."""
         return next((one for one in self.header.candidates if one.spec == spec), None)
@@ -73,8 +78,8 @@ def parse_record(raw: bytes, path: str | Path) -> Record:
     return _Reader(path).read(raw)
 
 
-def verify(path: str | Path) -> None:
-    """Check that a record is whole, unaltered, and of this version of the suite.
+def verify(path: str | Path) -> Record:
+    """Check that a record is whole, unaltered, and of this version of the suite; return it.
 
     Raises :class:`RecordError` with line and reason, and ``CallError`` when there is no such
     file.
@@ -100,6 +105,7 @@ def verify(path: str | Path) -> None:
                 path, number, f"unknown requirement {rule!r}.{did_you_mean(rule, known)} "
                 "The record was not written by this suite.",
             )  # fmt: skip
+    return record
 
 
 class _Reader:

@@ -51,7 +51,8 @@ class Tested(_Strict, frozen=True):
     without: list[str]
     notes: list[str]
     details: dict[str, Any]
-    #: The command line of its process; empty for one inside the run.
+    #: The command line of its process; of linux:uml the kernel with its parameters, of
+    #: linux:host the words "this machine"; empty for one inside the run.
     started: list[str]
     bounds: list[Bounds]
     #: How many tests of each requirement were selected.
@@ -97,6 +98,9 @@ class OutcomeLine(_Strict, frozen=True, tag_field="line", tag="outcome"):
     observed: str
     program: str
     seconds: float
+    #: Whether the file of known failures had an entry about it, whatever the verdict is.  Not
+    #: which one: their numbers change with the file.
+    listed: bool = False
 
     def outcome(self) -> Outcome:
         """Return it as the rest of the package knows it."""
@@ -182,7 +186,7 @@ def outcome_line(outcome: Outcome, nodeid: str) -> OutcomeLine:
         nodeid=clean(nodeid), requirement=outcome.requirement, verdict=outcome.verdict,
         candidate=clean(outcome.candidate), dialect=outcome.dialect, test=clean(outcome.test),
         text=clean(outcome.text), observed=clean(outcome.observed),
-        program=clean(outcome.program), seconds=outcome.seconds,
+        program=clean(outcome.program), seconds=outcome.seconds, listed=bool(outcome.listed),
     )  # fmt: skip
 
 

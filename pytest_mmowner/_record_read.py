@@ -54,10 +54,11 @@ def show(path: str | Path) -> str:
     page.write_line(f"seed {header.seed}; levels {levels}; {header.requirements} requirements")
     for one in header.candidates:
         page.write_line(_introduced(one))
-    for line in record.requirements.values():
+    for key, line in record.requirements.items():
         if line.verdict in BAD:
+            known = " (listed as known)" if key in record.listed else ""
             page.write_line("")
-            page.write_line(f"{line.verdict}: {line.text}")
+            page.write_line(f"{line.verdict}{known}: {line.text}")
     page.write_line("")
     write_summary(page, list(record.verdicts.values()), 0)
     for spec in record.selected:
@@ -74,21 +75,30 @@ def show(path: str | Path) -> str:
 def _introduced(one: Tested) -> str:
     parts = [f"candidate {one.spec}: {one.name}", one.version, one.language]
     claims = f"claims dialect {one.claims}" if one.claims else ""
-    started = f"started as {' '.join(one.started)}" if one.started else ""
+    started = f"started: {' '.join(one.started)}" if one.started else ""
     return ", ".join(part for part in (*parts, claims, started, *one.notes) if part)
 
 
 @dataclass(frozen=True)
-class _Column:
+class Column:
     """One run of one candidate."""
 
     label: str
-    title: str
+    record: Record
     spec: str
     lines: dict[str, RequirementLine]
     verdicts: Verdicts
 
+    @property
+    def title(self) -> str:
+        """What stands behind the label: where it is from, and who was tested."""
+        one = self.record.tested(self.spec)
+        who = ", ".join(filter(None, (one.name, one.version))) if one else ""
+        about = "; ".join(filter(None, (who, f"suite {self.record.header.suite}")))
+        return f"{self.record.path}: {self.spec}, dialect {self.verdicts.dialect} ({about})"
+
     def word(self, rule: str) -> str:
+        """The verdict about *rule*, or :data:`ABSENT`."""
         return str(self.lines[rule].verdict) if rule in self.lines else ABSENT
 
     def said(self, rule: str) -> str:
@@ -106,24 +116,10 @@ def compare(paths: Sequence[str | Path]) -> str:
     Every candidate of every record is a run.  Raises ``RecordError`` for a record that does
     not hold together, and ``CallError`` when there are not two runs.
     """
-    columns = [
-        column for path in paths for column in _columns(read_record(path))
-    ]  # fmt: skip
-    if len(columns) < 2:
-        raise CallError(
-            f"there is nothing to compare: {len(columns)} run in {len(paths)} record(s). Name two "
-            "records, or one of a run with several candidates."
-        )
-    columns = [
-        _Column(_label(number), one.title, one.spec, one.lines, one.verdicts)
-        for number, one in enumerate(columns)
-    ]
-    rules = _in_order({rule for column in columns for rule in column.lines})
+    columns = side_by_side(paths)
+    rules = rules_of(columns)
     out = [f"{column.label}  {column.title}" for column in columns]
-    differ = [
-        rule for rule in rules
-        if len({(column.word(rule), column.said(rule)) for column in columns}) > 1
-    ]  # fmt: skip
+    differ = [rule for rule in rules if differs(rule, columns)]
     out.append("")
     out += _table(differ, columns) if differ else ["No requirement differs."]
     out.append("")
@@ -136,14 +132,30 @@ def compare(paths: Sequence[str | Path]) -> str:
     return "\n".join(out) + "\n"
 
 
-def _columns(record: Record) -> Iterable[_Column]:
-    for spec, verdicts in record.verdicts.items():
-        one = record.tested(spec)
-        who = ", ".join(filter(None, (one.name, one.version))) if one else ""
-        about = "; ".join(filter(None, (who, f"suite {record.header.suite}")))
-        title = f"{record.path}: {spec}, dialect {verdicts.dialect} ({about})"
-        said = {rule: line for (whose, rule), line in record.requirements.items() if whose == spec}
-        yield _Column("", title, spec, said, verdicts)
+def side_by_side(paths: Sequence[str | Path]) -> list[Column]:
+    """Return the runs of several records, labelled.  Raises as :func:`compare`."""
+    runs = [(record, spec) for record in map(read_record, paths) for spec in record.verdicts]
+    if len(runs) < 2:
+        raise CallError(
+            f"there is nothing to compare: {len(runs)} run in {len(paths)} record(s). Name two "
+            "records, or one of a run with several candidates."
+        )
+    return [_column(_label(number), *run) for number, run in enumerate(runs)]
+
+
+def _column(label: str, record: Record, spec: str) -> Column:
+    said = {rule: line for (whose, rule), line in record.requirements.items() if whose == spec}
+    return Column(label, record, spec, said, record.verdicts[spec])
+
+
+def rules_of(columns: Iterable[Column]) -> list[str]:
+    """Return the requirements of all runs, in order."""
+    return _in_order({rule for column in columns for rule in column.lines})
+
+
+def differs(rule: str, columns: Iterable[Column]) -> bool:
+    """Whether the runs do not say the same about *rule*."""
+    return len({(column.word(rule), column.said(rule)) for column in columns}) > 1
 
 
 def _label(number: int) -> str:
@@ -156,7 +168,7 @@ def _in_order(rules: set[str]) -> list[str]:
     return [rule for rule in known if rule in rules] + sorted(rules.difference(known))
 
 
-def _table(rules: list[str], columns: list[_Column]) -> list[str]:
+def _table(rules: list[str], columns: list[Column]) -> list[str]:
     first = max(len(rule) for rule in (*rules, "requirement"))
     width = max(len(word) for word in VERDICTS)
     head = "  ".join(f"{column.label:<{width}}" for column in columns)
@@ -170,7 +182,8 @@ def _table(rules: list[str], columns: list[_Column]) -> list[str]:
     ]
 
 
-def _pair(rules: list[str], left: _Column, right: _Column) -> list[str]:
+def changes(rules: Iterable[str], left: Column, right: Column) -> dict[str, list[str]]:
+    """Return what is better, worse and changed from one run to another."""
     kinds: dict[str, list[str]] = {"better": [], "worse": [], "changed": []}
     for rule in rules:
         kind = change(left.word(rule), right.word(rule))
@@ -178,17 +191,23 @@ def _pair(rules: list[str], left: _Column, right: _Column) -> list[str]:
             kind = "changed"
         if kind:
             kinds[kind].append(rule)
+    return kinds
+
+
+def _pair(rules: list[str], left: Column, right: Column) -> list[str]:
+    kinds = changes(rules, left, right)
     counts = ", ".join(f"{len(found)} {kind}" for kind, found in kinds.items())
     lines = [f"{left.label} to {right.label}: {counts}"]
     for kind, found in kinds.items():
         if found and kind != "changed":
             lines.append(f"  {kind}: {', '.join(found)}")
         elif found:
-            lines += [f"  changed: {rule}: {_how(rule, left, right)}" for rule in found]
+            lines += [f"  changed: {rule}: {how(rule, left, right)}" for rule in found]
     return lines
 
 
-def _how(rule: str, left: _Column, right: _Column) -> str:
+def how(rule: str, left: Column, right: Column) -> str:
+    """Return in words how *rule* changed."""
     was, now = left.word(rule), right.word(rule)
     if was != now:
         return f"{was}, now {now}"

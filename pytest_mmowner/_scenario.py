@@ -35,6 +35,7 @@ from mmowner_reference import (
     OpError,
     PlannedStep,
     Question,
+    dialects_in,
     parse_op,
     questions,
 )  # fmt: skip
@@ -49,7 +50,7 @@ _CHECK: Final = re.compile(
     r"^(?:(?P<dialects>[\w.,\s-]+):\s+)?(?P<ask>owner|users|state|bill|lru|callbacks|init_mm_owner)"
     r"(?:\((?P<name>\w+)\))?\s*==\s*(?P<value>.+)$"
 )
-_CALL: Final = re.compile(r"(\w+)\((\w+)\s*->\s*(\w+)\s+seen\s+(\w+)\)")
+_CALL: Final = re.compile(r"(\w+)\((\w+) ?-> ?(\w+)(?: for (\w+))? seen (\w+)\)")
 #: What the name in brackets after a question is.
 _SUBJECT: Final = {"owner": "mm", "users": "mm", "state": "task", "bill": "cgroup", "lru": "mm"}
 
@@ -162,9 +163,10 @@ def _check(line: str, match: re.Match[str], names: Names) -> Check:
     ask, name, text = match["ask"], match["name"], match["value"].strip()
     dialects = frozenset(DIALECTS)
     if match["dialects"] is not None:
-        dialects = frozenset(part.strip() for part in match["dialects"].split(","))
-        if dialects - DIALECTS.keys():
-            raise OpError(f"unknown dialect in {sorted(dialects)}")
+        try:
+            dialects = dialects_in(match["dialects"])
+        except KeyError as exc:
+            raise OpError(f"unknown dialect {exc}") from None
     key: str | None = None
     question = Question(ask)
     if ask == "callbacks":
@@ -203,13 +205,28 @@ def _value(ask: str, text: str, names: Names) -> Any:
 
 
 def _callbacks(text: str, names: Names) -> list[dict[str, Any]]:
+    """Read ``a(P -> Q seen P)``, ``a(A -> B seen P)`` or ``a(A -> B for Q seen P)``.
+
+    Old and new are tasks or cgroups, whatever was mentioned under that name; nobody new is
+    ``nobody``.
+    """
     if text == "nothing":
         return []
-    if not re.fullmatch(rf"{_CALL.pattern}(?:\s*,\s*{_CALL.pattern})*", text):
+    text = " ".join(text.split())
+    if not re.fullmatch(rf"{_CALL.pattern}(?: ?, ?{_CALL.pattern})*", text):
         raise OpError("callbacks look like memrlimit(P -> Q seen P), or nothing")
-    calls = _CALL.findall(text)
-    return [
-        {"subsystem": name, "old": _known(names, "task", old), "new": _known(names, "task", new),
-         "seen": _known(names, "task", seen)}
-        for name, old, new, seen in calls
-    ]  # fmt: skip
+    out = []
+    for name, old, new, task, seen in _CALL.findall(text):
+        call = {
+            "subsystem": name, "old": _party(old, names), "new": _party(new, names),
+            "seen": _known(names, "task", seen),
+        }  # fmt: skip
+        out.append({**call, "task": _party(task, names)} if task else call)
+    return out
+
+
+def _party(name: str, names: Names) -> int | None:
+    if name == "nobody":
+        return None
+    kind = "cgroup" if name in names.tables["cgroup"] else "task"
+    return _known(names, kind, name)

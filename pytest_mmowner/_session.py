@@ -8,47 +8,32 @@ uses the same objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import cast
 
-from mmowner_reference import (
-    Kernel,
-    Op,
-    Program,
-    Scope,
-    dangling_mms,
-    kthread_mms,
-    shortest_program,
-    stale_mms,
-)  # fmt: skip
+from mmowner_reference import Kernel, Op, Program
 
 from ._campaign import Campaign
-from ._candidates.base import Candidate
-from ._draw import tree
+from ._candidates.base import LACKING, Candidate
+from ._hazards import Hazard, describe_hazard, find_hazard
 from ._judge import Run, checked_answers, judge_program, judge_steps
 from ._requirements import Requirement, requirement
 from ._scenario import needs_of, parse_scenario
 from .assertions import assert_no_deviation, assert_refused
-from .errors import NotApplicable, Refused, SuiteError
-
-#: Properties of a world that a hazard is about.
-PROPERTIES = {"dangling": dangling_mms, "stale": stale_mms, "kthread": kthread_mms}
+from .errors import ConformanceFailure, NotApplicable, Refused
 
 
-class HazardShown(Exception):
+class Shown(Exception):
+    """Ends a test without a word for or against the candidate."""
+
+
+class HazardShown(Shown):
     """The dialect itself breaks the requirement; the text has the shortest program."""
 
 
-@dataclass(frozen=True)
-class Hazard:
-    """How a dialect breaks a requirement: the property, and the alphabet that gets there."""
-
-    property: str
-    ops: frozenset[str]
-    flags: tuple[tuple[str, ...], ...]
-    #: In words: what happens.
-    text: str
+class Observed(Shown):
+    """The rule is derived and nobody confirmed it: what the candidate does is only told."""
 
 
 @dataclass
@@ -60,6 +45,9 @@ class Session:
     seed: int = 0
     #: Requirements whose failure is known already: their programs are not minimized.
     known: frozenset[str] = frozenset()
+    #: What came out of scenarios so far, and whether anything failed.
+    runs: list[Run] = field(default_factory=list)
+    failed: bool = False
 
     @cached_property
     def campaign(self) -> Campaign:
@@ -86,64 +74,86 @@ class Session:
         scenario = parse_scenario(text)
         steps, lacking = scenario.plan(self.dialect, self.candidate.info)
         if lacking:
-            raise NotApplicable(f"the candidate does not show {', '.join(lacking)}")
+            raise NotApplicable(f"{LACKING} {', '.join(lacking)}")
         run = judge_steps(self.candidate, steps, self.dialect)
+        if rule.observation:
+            raise Observed(self._observed(rule_id, run))
         self._conclude(rule_id, run)
         if self.dialect in rule.hazards:
             raise HazardShown(
                 f"{rule_id} is broken by {self.dialect}: {rule.hazards[self.dialect]}"
             )
 
+    def _observed(self, rule_id: str, run: Run) -> str:
+        """Return what the candidate does with a rule that is derived, in words."""
+        try:
+            self._conclude(rule_id, run, minimize=False)
+        except ConformanceFailure as exc:
+            return f"{self.candidate.info.spec} does otherwise than derived: {exc.observed}"
+        return f"{self.candidate.info.spec} does as derived"
+
+    def misfits(self) -> dict[str, int]:
+        """Return by dialect how many programs speak against it; nothing if all went well."""
+        if not self.failed:
+            return {}
+        from ._fit import misfits_of  # noqa: PLC0415  only a run with failures asks
+
+        return misfits_of([*self.runs, *self.campaign.kept])
+
     def judge(self, program: Program) -> Run:
         """Run any program and judge it with all questions that the candidate answers."""
         return judge_program(self.candidate, program, self.dialect, self.candidate.info.asks)
 
-    def _conclude(self, rule_id: str, run: Run) -> None:
+    def _conclude(self, rule_id: str, run: Run, *, minimize: bool = True) -> None:
+        self.runs.append(run)
+        self.failed = self.failed or bool(run.deviations)
         if requirement(rule_id).level != "order":
             # Which of several possible owners it was is the business of other requirements.
             run = run.without_order()
         assert_no_deviation(
             run, rule=rule_id, spec=self.candidate.info.spec, dialect=self.dialect,
-            judge=self.judge, minimize=rule_id not in self.known,
+            judge=self.judge, minimize=minimize and rule_id not in self.known,
         )  # fmt: skip
 
     def random_programs(self, rule_id: str) -> None:
         """Assert that in all random programs whatever *rule_id* decided was as it says."""
         rule = requirement(rule_id)
         self.applies(rule)
+        self.failed = self.failed or self.campaign.broke(rule_id)
         self.campaign.holds(rule_id, minimize=rule_id not in self.known)
         if self.dialect in rule.hazards:
             raise HazardShown(
                 f"{rule_id} is broken by {self.dialect}: {rule.hazards[self.dialect]}"
             )
 
-    def hazard(self, rule_id: str, hazard: Hazard, by: str) -> None:
-        """Find how the dialect *by* breaks *rule_id*, and judge the candidate on that program.
+    def hazard(self, rule_id: str, hazard: Hazard) -> None:
+        """Find how a dialect breaks *rule_id*, and judge the candidate on that program.
 
         The program is a shortest one: a breadth-first search of the specification found no
-        shorter.  Under *by* itself it is reported as a hazard; under a dialect in which the
-        requirement holds the candidate must come out right.
+        shorter.  A dialect that has the hazard is shown with its own; under any other the
+        candidate must come out right on that of the last dialect that had it.
         """
         rule = requirement(rule_id)
         self.applies(rule)
-        program = find_hazard(by, hazard)
+        shown = self.dialect in hazard.present
+        program = find_hazard(self.dialect if shown else hazard.last, hazard)
         lacking = self.candidate.info.lacks([*needs_of(program), "owner"])
         if lacking:
-            raise NotApplicable(f"the candidate does not show {', '.join(lacking)}")
+            raise NotApplicable(f"{LACKING} {', '.join(lacking)}")
         run = judge_program(self.candidate, program, self.dialect, ("owner",))
         self._conclude(rule_id, run)
-        if self.dialect in rule.hazards:
+        if shown:
             raise HazardShown(describe_hazard(rule, hazard, self.dialect, program))
 
     def must_refuse(self, rule_id: str, text: str, illegal: Op) -> None:
         """After the scenario *text*, *illegal* must be refused and change nothing."""
         info = self.candidate.info
         if lacking := info.lacks(["refuse", illegal.word]):
-            raise NotApplicable(f"the candidate does not show {', '.join(lacking)}")
+            raise NotApplicable(f"{LACKING} {', '.join(lacking)}")
         scenario = parse_scenario(text)
         steps, lacking = scenario.plan(self.dialect, info)
         if lacking:
-            raise NotApplicable(f"the candidate does not show {', '.join(lacking)}")
+            raise NotApplicable(f"{LACKING} {', '.join(lacking)}")
         run = judge_steps(self.candidate, steps, self.dialect)
         self._conclude(rule_id, run)
         before = run.answers[-1]
@@ -156,43 +166,6 @@ class Session:
         raw = {question: self.candidate.ask(question) for question in before}
         after = checked_answers(self.candidate, raw, names)
         assert_refused(refused, before, after, [*run.program, illegal])
-
-
-_found: dict[tuple[str, Hazard], Program] = {}
-
-
-def find_hazard(dialect: str, hazard: Hazard) -> Program:
-    """Return a shortest program after which *dialect* shows *hazard*.
-
-    Raises ``SuiteError`` when there is none within the scope: then it is no hazard.
-    """
-    key = (dialect, hazard)
-    if key not in _found:
-        scope = Scope(
-            tasks=3, mms=2, refs=1, kthreads=1, cgroups=0, threads=2,
-            ops=hazard.ops, flags=hazard.flags,
-        )  # fmt: skip
-
-        def wanted(world: Kernel) -> bool:
-            return bool(PROPERTIES[hazard.property](world))
-
-        program = shortest_program(dialect, wanted, scope)
-        if program is None:
-            raise SuiteError(f"{dialect} has no {hazard.property} owner: {hazard.text}")
-        _found[key] = program
-    return _found[key]
-
-
-def describe_hazard(rule: Requirement, hazard: Hazard, dialect: str, program: Program) -> str:
-    """Return the text of a hazard: what the dialect does, and the shortest program for it."""
-    world = Kernel(dialect).run(program)
-    lines = [
-        f"{rule.id} [{rule.level}]: {hazard.text} ({rule.hazards[dialect]})",
-        f"shortest program, {len(program)} operations:",
-        *(f"  {number:3d}  {op}" for number, op in enumerate(program, 1)),
-        *(f"  | {line}" for line in tree(world)),
-    ]
-    return "\n".join(lines)
 
 
 def tools(session: Session, rules: Sequence[str]) -> dict[str, Callable[..., None]]:

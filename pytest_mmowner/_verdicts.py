@@ -8,24 +8,26 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ._requirements import LEVELS, requirements
-from ._session import HazardShown
+from ._session import HazardShown, Observed
 from .errors import ConformanceFailure, NotApplicable, Unknown, Untestable
 
 PASS: Final = "pass"  # noqa: S105  a verdict
 FAIL: Final = "fail"
 ERROR: Final = "error"
 HAZARD: Final = "hazard"
+OBSERVED: Final = "observed"
 UNKNOWN: Final = "unknown"
 UNTESTABLE: Final = "untestable"
 NOT_APPLICABLE: Final = "not applicable"
 
 #: All verdicts, the one that wins over the others first.
-VERDICTS: Final = (FAIL, ERROR, UNTESTABLE, UNKNOWN, HAZARD, PASS, NOT_APPLICABLE)
+VERDICTS: Final = (FAIL, ERROR, UNTESTABLE, UNKNOWN, HAZARD, OBSERVED, PASS, NOT_APPLICABLE)
 #: Verdicts with which a run is not green.
 BAD: Final = frozenset({FAIL, ERROR, UNTESTABLE, UNKNOWN})
 
 _BY_EXCEPTION: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (HazardShown, HAZARD),
+    (Observed, OBSERVED),
     (NotApplicable, NOT_APPLICABLE),
     (Untestable, UNTESTABLE),
     (Unknown, UNKNOWN),
@@ -63,6 +65,11 @@ class Outcome:
     seconds: float = 0.0
     #: The number of the baseline entry about it, or nothing.
     listed: str = ""
+    #: How many tests of the requirement the suite has for this candidate; 0 when the run
+    #: was told to collect a part of them and nobody knows.
+    of_tests: int = 1
+    #: How often the test was run before it was believed.
+    tries: int = 1
 
 
 _NAMES: Final = tuple(part.name for part in fields(Outcome))
@@ -75,6 +82,7 @@ def outcomes_in(properties: Sequence[tuple[str, object]]) -> Iterator[Outcome]:
     for start in range(0, len(ours), len(_NAMES)):
         values: dict[str, Any] = dict(ours[start : start + len(_NAMES)])
         values["seconds"] = float(values["seconds"])
+        values |= {name: int(values[name]) for name in ("of_tests", "tries")}
         yield Outcome(**values)
 
 
@@ -107,6 +115,15 @@ class Verdicts:
         """Return the verdict of a requirement: its worst test's, and a pass only if one passed."""
         seen = {outcome.verdict for outcome in self.outcomes[rule]}
         return next(verdict for verdict in VERDICTS if verdict in seen)
+
+    def whole(self, rule: str) -> bool:
+        """Whether every test that the suite has for *rule* was run: else nothing is settled."""
+        said = self.outcomes.get(rule, [])
+        return bool(said) and len({outcome.test for outcome in said}) >= said[0].of_tests > 0
+
+    def in_part(self) -> list[str]:
+        """Return the requirements of which some tests were left out, in order."""
+        return [rule for rule in requirements() if rule in self.outcomes and not self.whole(rule)]
 
     def text(self, rule: str) -> str:
         """Return what was said for the verdict of *rule*; of several hazards the fullest."""
@@ -152,7 +169,7 @@ class Verdicts:
     @property
     def answered(self) -> bool:
         """Whether anything was decided at all: nothing applicable is not success."""
-        return any(self.of(rule) != NOT_APPLICABLE for rule in self.outcomes)
+        return any(self.of(rule) not in (OBSERVED, NOT_APPLICABLE) for rule in self.outcomes)
 
     @property
     def ok(self) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from ._census import Census
 from .errors import CallError, MMOwnerError, NotApplicable
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ OPTIONS: Final = (
      "known failures (TOML): listed ones are expected, stale and changed ones fail the run"),
     ("set", "string", None, "DIALECT@N",
      "judge by a frozen set of requirements, as 6.11@1, of which nothing may be missing"),
+    ("applicable", "string", None, "N",
+     "fail unless this many requirements of the set are applicable to the candidate"),
     ("require", "string", None, "LEVELS",
      "every requirement of these levels must pass; whatever else it ended in fails the run"),
     ("report", "string", None, "FILE.jsonl",
@@ -103,6 +106,10 @@ class State:
     #: The frozen set to judge by, when one was named.
     frozen_set: FrozenSet | None = None
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
+    #: How many programs speak against each dialect, by candidate; only where something failed.
+    misfits: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: How many tests the suite has, by candidate and requirement; nothing if that is unknown.
+    of_tests: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def session(self, spec: str) -> Session:
         """Return the judgement of *spec*, opened at first use.  Raises ``CallError``."""
@@ -156,6 +163,7 @@ def pytest_configure(config: pytest.Config) -> None:
             seed=_number("seed", _option(config, "seed"), int),
             timeout=_number("timeout", _option(config, "timeout"), float),
         )
+        _needs_a_set(_option(config, "applicable"), _option(config, "set"))
         if state.explicit or state.dialect is not None:
             from ._spec import check_dialect, check_kind  # noqa: PLC0415
 
@@ -165,6 +173,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except CallError as exc:
         raise pytest.UsageError(str(exc)) from None
     config.stash[STATE] = state
+    config.pluginmanager.register(Census(state), "mmowner-census")
     if not _is_worker(config):
         config.pluginmanager.register(Gatherer(config), "mmowner-gatherer")
     for option, home in FEATURES.items():
@@ -176,6 +185,13 @@ def pytest_configure(config: pytest.Config) -> None:
                 config.pluginmanager.register(feature(config, state), f"mmowner-{option}")
             except CallError as exc:
                 raise pytest.UsageError(str(exc)) from None
+
+
+def _needs_a_set(number: str, name: str) -> None:
+    if number and not name:
+        raise CallError(
+            f"--mmowner-applicable={number} is about a set: name one with --mmowner-set"
+        )
 
 
 def _levels(text: str) -> frozenset[str]:
@@ -288,6 +304,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         state.close()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where the candidates are: if one failed, see which dialect its answers fit."""
+    state = session.config.stash[STATE]
+    found = {spec: misfits for spec, judged in state.sessions.items()
+             if (misfits := judged.misfits())}  # fmt: skip
+    if _is_worker(session.config):
+        output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
+        output["mmowner_misfits"] = found
+    else:
+        state.misfits.update(found)
+
+
 def _distributed(config: pytest.Config) -> bool:
     return bool(getattr(config.option, "tx", None)) or bool(
         getattr(config.option, "numprocesses", None)
@@ -299,20 +327,22 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """A verdict that is no failure ends a test of the suite without one."""
     if not item.get_closest_marker("requirement"):
         return (yield)
-    from ._session import HazardShown  # noqa: PLC0415
+    from ._session import Shown  # noqa: PLC0415
 
     try:
         return (yield)
     except NotApplicable as exc:
         item.stash[VERDICT] = exc
         pytest.skip(f"not applicable: {exc}")
-    except HazardShown as exc:
+    except Shown as exc:
         item.stash[VERDICT] = exc
         return None
 
 
 #: The exception that decided, when pytest does not see it.
 VERDICT: Final = pytest.StashKey[BaseException]()
+#: How often the test was run, when the baseline says that it is flaky.
+TRIES: Final = pytest.StashKey[int]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -342,7 +372,8 @@ def pytest_runtest_makereport(
             text="" if verdict == PASS else str(exc),
             observed=getattr(exc, "observed", ""), program=getattr(exc, "program", ""),
             seconds=round(call.duration, 6),
-            listed=state.listed(rule, spec),
+            listed=state.listed(rule, spec), of_tests=state.of_tests.get((spec, rule), 0),
+            tries=item.stash.get(TRIES, 1),
         )  # fmt: skip
         item.user_properties += [
             (f"mmowner_{name}", str(value)) for name, value in asdict(outcome).items()
@@ -372,6 +403,14 @@ class Gatherer:
             verdicts = self.state.verdicts.setdefault(spec, Verdicts(spec, outcome.dialect))
             verdicts.take(outcome)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of xdist has counted."""
+        from ._fit import add_up  # noqa: PLC0415
+
+        for spec, part in getattr(node, "workeroutput", {}).get("mmowner_misfits", {}).items():
+            self.state.misfits[spec] = add_up([self.state.misfits.get(spec, {}), part])
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Nothing applicable is not success; unknown and skipped are never green."""
@@ -399,7 +438,7 @@ class Gatherer:
             }  # under xdist the candidates live in the workers, and their notes with them
             write_summary(
                 terminalreporter, list(self.state.verdicts.values()),
-                self.config.option.verbose, notes,
+                self.config.option.verbose, notes, self.state.misfits,
             )  # fmt: skip
 
 

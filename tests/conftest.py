@@ -1,10 +1,30 @@
-"""What all tests share: pytester, and where the repository is."""
+"""What all tests share: pytester, where the repository is, and how often a dialect is tried."""
 
 from pathlib import Path
 
 import pytest
 
+from mmowner_reference import DIALECTS
+
 pytest_plugins = ["pytester"]
+
+#: Dialects that differ in kind: together they have every value of every field but one (2.6.27's mmap_sem).
+TELLING = ("rfc-v4", "2.6.26", "2.6.28", "3.16", "6.11", "none")
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "costly: in every dialect; those that tell little more are slow tests"
+    )
+
+
+def pytest_generate_tests(metafunc):
+    """Run a test that is marked ``costly`` in every dialect: with ``-m "not slow"`` in TELLING."""
+    if any(metafunc.definition.iter_markers("costly")):
+        slow = [name for name in DIALECTS if name not in TELLING]
+        metafunc.parametrize(
+            "dialect", [*TELLING, *(pytest.param(name, marks=pytest.mark.slow) for name in slow)]
+        )
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ Play: TypeAlias = Callable[[str], None]
 #: Judges all random programs by the requirement of the test.
 RandomPrograms: TypeAlias = Callable[[], None]
 #: Finds how a dialect breaks the requirement, and judges the candidate on that program.
-FindHazard: TypeAlias = Callable[[Hazard, str], None]
+FindHazard: TypeAlias = Callable[[Hazard], None]
 #: Runs a scenario, then an illegal operation, which must change nothing.
 Refuses: TypeAlias = Callable[[str, Op], None]
 

@@ -7,16 +7,37 @@ from mmowner_conformance import Play, requirement
 def test_a_subsystem_is_told_once_and_still_sees_the_old_owner(play: Play) -> None:
     play("""
         subsystem(memrlimit)
+        cgroup(A)
+        cgroup(B)
         clone(init, P, mm=M)
+        attach(P, A)
         clone(P, Q, VM)
+        attach(Q, B)
         exit(P)
         owner(M) == Q
-        callbacks == memrlimit(P -> Q seen P)
+        rfc-v4: callbacks == memrlimit(P -> Q seen P)
+        2.6.26, 2.6.27: callbacks == memrlimit(A -> B seen P)
+        2.6.28: callbacks == memrlimit(A -> B for Q seen P)
+    """)
+
+
+@requirement("CALLBACK-01")
+def test_an_exec_is_told_like_an_exit(play: Play) -> None:
+    play("""
+        subsystem(memrlimit)
+        cgroup(A)
+        clone(init, P, mm=M)
+        clone(P, Q, VM)
+        attach(Q, A)
+        exec(P, mm=N)
+        rfc-v4: callbacks == nothing            # it hands over the new mm (BUG-12)
+        2.6.26..2.6.27: callbacks == memrlimit(root -> A seen P)
+        2.6.28: callbacks == memrlimit(root -> A for Q seen P)
     """)
 
 
 @requirement("CALLBACK-02")
-def test_old_and_new_task_are_told_also_within_one_cgroup(play: Play) -> None:
+def test_what_is_told_within_one_cgroup(play: Play) -> None:
     play("""
         subsystem(memrlimit)
         cgroup(A)
@@ -27,9 +48,12 @@ def test_old_and_new_task_are_told_also_within_one_cgroup(play: Play) -> None:
         clone(P, Q2, VM)
         attach(Q2, B)
         exit(P)
-        callbacks == memrlimit(P -> Q1 seen P)
+        rfc-v4: callbacks == memrlimit(P -> Q1 seen P)
+        2.6.26..2.6.28: callbacks == nothing
         exit(Q1)
-        callbacks == memrlimit(P -> Q1 seen P), memrlimit(Q1 -> Q2 seen Q1)
+        rfc-v4: callbacks == memrlimit(P -> Q1 seen P), memrlimit(Q1 -> Q2 seen Q1)
+        2.6.26..2.6.27: callbacks == memrlimit(A -> B seen Q1)
+        2.6.28: callbacks == memrlimit(A -> B for Q2 seen Q1)
     """)
 
 
@@ -37,8 +61,10 @@ def test_old_and_new_task_are_told_also_within_one_cgroup(play: Play) -> None:
 def test_a_first_owner_is_told_to_nobody(play: Play) -> None:
     play("""
         subsystem(memrlimit)
+        cgroup(A)
         clone(init, P, mm=M)
         callbacks == nothing
+        attach(P, A)
         exec(P, mm=N)
         callbacks == nothing
     """)
@@ -49,10 +75,43 @@ def test_subsystems_are_told_in_the_order_of_their_registration(play: Play) -> N
     play("""
         subsystem(memrlimit)
         subsystem(accounting)
+        cgroup(A)
+        cgroup(B)
         clone(init, P, mm=M)
+        attach(P, A)
         clone(P, Q, VM)
+        attach(Q, B)
         exit(P)
-        callbacks == memrlimit(P -> Q seen P), accounting(P -> Q seen P)
+        rfc-v4: callbacks == memrlimit(P -> Q seen P), accounting(P -> Q seen P)
+        2.6.26..2.6.27: callbacks == memrlimit(A -> B seen P), accounting(A -> B seen P)
+        2.6.28: callbacks == memrlimit(A -> B for Q seen P), accounting(A -> B for Q seen P)
+    """)
+
+
+@requirement("CALLBACK-06")
+def test_subsystems_are_told_that_nobody_was_found(play: Play) -> None:
+    play("""
+        subsystem(memrlimit)
+        cgroup(A)
+        clone(init, P, mm=M)
+        attach(P, A)
+        hold(mm=M, ref=r)
+        exit(P)
+        owner(M) == None
+        2.6.27: callbacks == memrlimit(A -> nobody seen P)
+        2.6.28: callbacks == memrlimit(A -> nobody for nobody seen P)
+    """)
+
+
+@requirement("CALLBACK-06")
+def test_an_exec_that_finds_nobody_is_told_too(play: Play) -> None:
+    play("""
+        subsystem(memrlimit)
+        clone(init, P, mm=M)
+        hold(mm=M, ref=r)
+        exec(P, mm=N)
+        2.6.27: callbacks == memrlimit(root -> nobody seen P)
+        2.6.28: callbacks == memrlimit(root -> nobody for nobody seen P)
     """)
 
 
@@ -60,7 +119,9 @@ def test_subsystems_are_told_in_the_order_of_their_registration(play: Play) -> N
 def test_nobody_is_told_when_the_last_user_leaves(play: Play) -> None:
     play("""
         subsystem(memrlimit)
+        cgroup(A)
         clone(init, P, mm=M)
+        attach(P, A)
         exit(P)
         callbacks == nothing
     """)

@@ -33,17 +33,37 @@ def test_a_forked_child_pays_for_itself(play: Play) -> None:
     """)
 
 
+@requirement("LEADER-08")
+def test_a_dead_owner_pays_as_a_member_of_the_root(play: Play) -> None:
+    play("""
+        cgroup(A)
+        clone(init, P, mm=M)
+        attach(P, A)
+        kthread(K)
+        use_mm(K, mm=M)
+        charge(K, pages=3)
+        bill(A) == 3
+        exit(P)
+        owner(M) == P               # the last user, which nobody took the mm from
+        charge(K, pages=5)
+        bill(root) == 5
+        bill(A) == 3
+    """)
+
+
 @requirement("CHARGE-02")
-def test_without_an_owner_the_root_pays(play: Play) -> None:
+def test_who_pays_without_an_owner(play: Play) -> None:
     play("""
         cgroup(A)
         clone(init, P, mm=M)
         attach(P, A)
         hold(mm=M, ref=r)
         kthread(K)
-        use_mm(K, mm=M)
         exit(P)
+        owner(M) == None
+        use_mm(K, mm=M)
         charge(K, pages=7)
-        bill(root) == 7
+        2.6.27..3.0: bill(none) == 7
+        3.16..: bill(root) == 7
         bill(A) == 0
     """)

@@ -7,8 +7,8 @@ from mmowner_conformance import Play, requirement
 def test_init_mm_belongs_to_init_task_or_to_nobody(play: Play) -> None:
     play("""
         kthread(K)
-        rfc-v4: init_mm_owner == init_task
-        6.1, 6.11: init_mm_owner == None
+        ..3.0: init_mm_owner == init_task
+        3.16..: init_mm_owner == None
     """)
 
 

@@ -30,7 +30,7 @@ def test_an_owner_that_execs_hands_the_old_mm_to_a_child(play: Play) -> None:
         clone(init, P, mm=M)
         clone(P, Q, VM)
         exec(P, mm=N)
-        6.1, 6.11: owner(M) == Q
+        2.6.26..: owner(M) == Q
         rfc-v4: owner(M) == P
         owner(N) == P
     """)
@@ -42,7 +42,7 @@ def test_an_owner_that_execs_hands_the_old_mm_to_a_sibling(play: Play) -> None:
         clone(init, P, mm=M)
         clone(P, R, VM|PARENT)
         exec(P, mm=N)
-        6.1, 6.11: owner(M) == R
+        2.6.26..: owner(M) == R
         owner(N) == P
     """)
 
@@ -66,7 +66,7 @@ def test_a_threads_exec_hands_over_what_the_dying_leader_owned(play: Play) -> No
         clone(P, Q, VM)
         clone(P, P2, THREAD)
         exec(P2, mm=N)
-        6.1, 6.11: owner(M) == Q
+        2.6.26..: owner(M) == Q
         owner(N) == P2
     """)
 
@@ -101,8 +101,8 @@ def test_an_owner_that_execs_leaves_nothing_to_references(play: Play) -> None:
         clone(init, P, mm=M)
         hold(mm=M, ref=r)
         exec(P, mm=N)
-        6.1, 6.11: owner(M) == None
-        rfc-v4: owner(M) == P
+        2.6.27..: owner(M) == None
+        ..2.6.26: owner(M) == P
         owner(N) == P
     """)
 
@@ -132,4 +132,28 @@ def test_a_failed_exec_changes_nothing(play: Play) -> None:
         owner(M) == P
         exec_fails(Q)
         owner(M) == P
+    """)
+
+
+@requirement("EXEC-06")
+def test_an_exec_with_a_sharer_comes_to_its_end(play: Play) -> None:
+    play("""
+        clone(init, P, mm=M)
+        clone(P, Q, VM)
+        exec(P, mm=N)
+        owner(M) == Q
+        exec(Q, mm=O)
+        owner(O) == Q
+    """)
+
+
+@requirement("EXEC-06")
+def test_an_exec_with_a_holder_comes_to_its_end(play: Play) -> None:
+    play("""
+        clone(init, P, mm=M)
+        hold(mm=M, ref=r)
+        exec(P, mm=N)
+        owner(M) == None
+        owner(N) == P
+        put(mm=M, ref=r)
     """)

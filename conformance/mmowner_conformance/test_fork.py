@@ -70,8 +70,8 @@ def test_a_fork_that_fails_while_copying_leaves_no_owner(play: Play) -> None:
     play("""
         clone(init, P, mm=M)
         clone_fails(P, C, mm=N, at=dup_mm, ref=monitor)
-        6.1, 6.11: owner(N) == None
-        rfc-v4: owner(N) == C       # which never lived
+        5.2..: owner(N) == None
+        ..4.4: owner(N) == C       # which never lived
         owner(M) == P
     """)
 
@@ -81,8 +81,8 @@ def test_a_fork_that_fails_late_leaves_no_owner(play: Play) -> None:
     play("""
         clone(init, P, mm=M)
         clone_fails(P, C, mm=N, at=late, ref=monitor)
-        6.1, 6.11: owner(N) == None
-        rfc-v4: owner(N) == C
+        5.2..: owner(N) == None
+        ..4.4: owner(N) == C
     """)
 
 
@@ -105,4 +105,19 @@ def test_a_kernel_thread_owns_nothing(play: Play) -> None:
         kthread(K)
         owner(M) == P
         owner(inits_mm) == init
+    """)
+
+
+@requirement("FORK-09")
+def test_a_sharer_that_starts_in_another_cgroup(play: Play) -> None:
+    play("""
+        cgroup(A)
+        cgroup(B)
+        clone(init, P, mm=M)
+        attach(P, A)
+        clone(P, Q, VM)
+        attach(Q, B)                # with CLONE_INTO_CGROUP this is one step
+        charge(Q, pages=5)
+        bill(A) == 5
+        bill(B) == 0
     """)

@@ -11,7 +11,7 @@ def test_the_owner_is_never_a_task_that_was_released(play: Play) -> None:
         exit(P)
         reap(P)
         none: owner(M) == None
-        6.1, 6.11, rfc-v4: owner(M) == Q
+        ..: owner(M) == Q
     """)
 
 
@@ -21,7 +21,7 @@ def test_the_owner_uses_the_mm_it_owns(play: Play) -> None:
         clone(init, P, mm=M)
         clone(P, Q, VM)
         exec(P, mm=N)
-        6.1, 6.11: owner(M) == Q
+        2.6.26..: owner(M) == Q
         rfc-v4: owner(M) == P       # which does not use M any more
     """)
 
@@ -99,4 +99,15 @@ def test_a_handoff_leaves_the_number_of_users_to_exit(play: Play) -> None:
         users(M) == 2
         exit(Q)
         users(M) == 1
+    """)
+
+
+@requirement("INV-08")
+def test_a_search_that_finds_nobody_drops_no_user(play: Play) -> None:
+    play("""
+        clone(init, P, mm=M)
+        hold(mm=M, ref=r)
+        hold(mm=M, ref=s)
+        exit(P)
+        users(M) == 2
     """)

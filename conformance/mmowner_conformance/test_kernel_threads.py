@@ -11,8 +11,8 @@ def test_a_borrower_is_not_elected(play: Play) -> None:
         hold(mm=M, ref=r)
         use_mm(K, mm=M)
         exit(P)
-        6.1, 6.11: owner(M) == None
-        rfc-v4: owner(M) == K
+        3.16..: owner(M) == None
+        ..3.0: owner(M) == K
     """)
 
 
@@ -26,8 +26,8 @@ def test_a_younger_user_task_is_elected_instead_of_a_borrower(play: Play) -> Non
         clone(Q, G, VM)
         exec(Q, mm=N)
         exit(P)
-        6.1, 6.11: owner(M) == G
-        rfc-v4: owner(M) == K
+        3.16..: owner(M) == G
+        ..3.0: owner(M) == K
     """)
 
 

@@ -70,3 +70,53 @@ def test_a_subreaper_adopts_before_init(play: Play) -> None:
         exit(P)
         owner(M) == R
     """)
+
+
+@requirement("REPARENT-01")
+def test_which_thread_of_the_group_adopts(play: Play) -> None:
+    play("""
+        clone(init, P, mm=M)
+        clone(P, P2, THREAD)
+        clone(P, P3, THREAD)
+        clone(P2, Q, VM)
+        exit(P2)
+        exit(P)
+        rfc-v4: owner(M) == P
+        2.6.26..3.16: owner(M) == P3    # the next one adopted Q
+        4.4..: owner(M) == Q            # the first one did, and asks its children first
+    """)
+
+
+@requirement("REPARENT-03")
+def test_orphans_of_a_subreapers_descendants_become_siblings(play: Play) -> None:
+    play("""
+        clone(init, D, mm=L)
+        subreaper(D)
+        clone(D, P, mm=M)
+        clone(P, Q, VM)
+        clone(Q, G, VM)
+        exec(Q, mm=N)
+        clone(P, X, VM)
+        clone(X, R, VM)
+        exit(X)
+        exit(P)
+        owner(M) == R                   # a child of D by now; G is older and a stranger
+    """)
+
+
+@requirement("REPARENT-03")
+def test_the_siblings_are_children_of_one_thread(play: Play) -> None:
+    play("""
+        clone(init, S, mm=L)
+        subreaper(S)
+        clone(S, S2, THREAD)
+        clone(S2, P, mm=M)
+        clone(P, Q, VM)
+        clone(Q, G, VM)
+        exec(Q, mm=N)
+        clone(P, X, VM)
+        clone(X, R, VM)
+        exit(X)                         # S adopts R, and P is a child of S2
+        exit(P)
+        owner(M) == G
+    """)

@@ -66,7 +66,7 @@ def test_the_children_of_a_living_thread_are_not_asked_first(play: Play) -> None
         clone(P, P2, THREAD)
         clone(P2, Q, VM)
         exit(P)
-        6.1, 6.11: owner(M) == P2
+        2.6.26..: owner(M) == P2
     """)
 
 
@@ -158,9 +158,9 @@ def test_a_dead_leader_does_not_hide_its_own_threads(play: Play) -> None:
         clone(P, P2, THREAD)
         clone(P, P3, THREAD)
         exit(P)
-        6.1, 6.11: owner(M) == P2
+        2.6.26..: owner(M) == P2
         exit(P2)
-        6.1, 6.11: owner(M) == P3
+        2.6.26..: owner(M) == P3
     """)
 
 
@@ -172,8 +172,8 @@ def test_own_thread_against_a_younger_sibling(play: Play) -> None:
         clone(P, Q, VM|PARENT)
         exit(P)
         rfc-v4: owner(M) == P
-        6.1: owner(M) == Q
-        6.11: owner(M) == P2
+        2.6.33..6.1: owner(M) == Q
+        2.6.26..2.6.31, 6.11..: owner(M) == P2
     """)
 
 
@@ -185,8 +185,8 @@ def test_own_thread_against_an_older_sibling(play: Play) -> None:
         clone(P, P2, THREAD)
         exit(P)
         rfc-v4: owner(M) == P
-        6.1: owner(M) == Q
-        6.11: owner(M) == P2
+        2.6.26..6.1: owner(M) == Q
+        6.11..: owner(M) == P2
     """)
 
 
@@ -199,8 +199,8 @@ def test_a_thread_behind_a_zombie_leader_among_the_children(play: Play) -> None:
         clone(P, B, VM)
         exit(A)
         exit(P)
-        6.1: owner(M) == B
-        6.11, rfc-v4: owner(M) == AT
+        2.6.33..6.1: owner(M) == B
+        ..2.6.31, 6.11..: owner(M) == AT
     """)
 
 
@@ -216,4 +216,31 @@ def test_a_thread_behind_a_zombie_leader_among_everybody(play: Play) -> None:
         exit(P)
         owner(M) == G2
         state(G) == zombie
+    """)
+
+
+@requirement("SEARCH-08")
+def test_a_kernel_thread_among_everybody_is_passed_over(play: Play) -> None:
+    play("""
+        kthread(K)
+        clone(init, P, mm=M)
+        use_mm(K, mm=M)
+        clone(P, Q, VM)
+        clone(Q, G, VM)
+        exec(Q, mm=N)
+        exit(P)
+        owner(M) == G               # younger than K
+    """)
+
+
+@requirement("SEARCH-08")
+def test_a_kernel_thread_is_nobodys_child(play: Play) -> None:
+    play("""
+        kthread(K)
+        clone(init, P, mm=M)
+        use_mm(K, mm=M)
+        hold(mm=M, ref=r)
+        exit(P)
+        owner(M) == None
+        owner(1) == init
     """)

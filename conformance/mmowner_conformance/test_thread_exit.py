@@ -42,8 +42,8 @@ def test_the_last_user_leaves_no_owner_to_those_who_still_look(play: Play) -> No
         kthread(K)
         use_mm(K, mm=M)             # counts as no user, keeps the mm_struct
         exit(P)
-        6.1, 6.11: owner(M) == None
-        rfc-v4: owner(M) == P
+        3.0..: owner(M) == None
+        ..2.6.33: owner(M) == P
     """)
 
 
@@ -66,8 +66,8 @@ def test_a_task_with_only_holders_behind_it_does_not_elect_itself(play: Play) ->
         clone(init, P, mm=M)
         hold(mm=M, ref=r)
         exit(P)
-        6.1, 6.11: owner(M) == None
-        rfc-v4: owner(M) == P       # never asked anew: nobody was found
+        2.6.27..: owner(M) == None
+        ..2.6.26: owner(M) == P       # never asked anew: nobody was found
     """)
 
 
@@ -91,8 +91,8 @@ def test_a_reference_alone_is_no_owner(play: Play) -> None:
         clone(init, P, mm=M)
         hold(mm=M, ref=r)
         exit(P)
-        6.1, 6.11: owner(M) == None
-        rfc-v4: owner(M) == P
+        2.6.27..: owner(M) == None
+        ..2.6.26: owner(M) == P
     """)
 
 
@@ -105,8 +105,8 @@ def test_a_sharer_takes_over_before_the_holders_are_left_alone(play: Play) -> No
         exit(P)
         owner(M) == Q
         exit(Q)
-        6.1, 6.11: owner(M) == None
-        rfc-v4: owner(M) == Q
+        2.6.27..: owner(M) == None
+        ..2.6.26: owner(M) == Q
     """)
 
 
@@ -117,9 +117,9 @@ def test_ownership_wanders_through_the_threads_as_they_leave(play: Play) -> None
         clone(P, P2, THREAD)
         clone(P, P3, THREAD)
         exit(P)
-        6.1, 6.11: owner(M) == P2
+        2.6.26..: owner(M) == P2
         exit(P2)
-        6.1, 6.11: owner(M) == P3
+        2.6.26..: owner(M) == P3
     """)
 
 
@@ -139,4 +139,30 @@ def test_what_was_charged_before_a_handoff_stays_where_it_is(play: Play) -> None
         charge(Q, pages=3)
         bill(A) == 8
         bill(B) == 3
+    """)
+
+
+@requirement("EXIT-05")
+def test_the_leaving_task_is_passed_over_among_its_siblings(play: Play) -> None:
+    play("""
+        clone(init, P, mm=M)
+        hold(mm=M, ref=r)
+        clone(P, R, VM|PARENT)
+        exit(P)
+        owner(M) == R
+        exit(R)                     # R stands among the siblings that are searched, and is dead
+        2.6.27..: owner(M) == None
+        ..2.6.26: owner(M) == R     # left as it was: nobody was found
+    """)
+
+
+@requirement("EXIT-05")
+def test_an_exec_does_not_find_its_own_task(play: Play) -> None:
+    play("""
+        clone(init, P, mm=M)
+        clone(P, R, VM|PARENT)
+        clone(P, Q, VM)
+        exec(P, mm=N)
+        2.6.26..: owner(M) == Q
+        owner(N) == P
     """)

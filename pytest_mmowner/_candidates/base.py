@@ -17,6 +17,8 @@ EXTRAS: Final = ("program", "refuse", "attach:thread")
 PARTS: Final = (
     "clone:THREAD", "clone:PARENT", "clone:VFORK", "clone_fails:dup_mm", "clone_fails:ref",
 )  # fmt: skip
+#: How a verdict "not applicable" begins that follows from what the candidate declared.
+LACKING: Final = "the candidate does not show"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class Candidate(ABC):
     """
 
     info: Info
+
+    @property
+    def started(self) -> tuple[str, ...]:
+        """How it was started, for records: its command line; nothing for one in this process."""
+        return ()
 
     @abstractmethod
     def reset(self) -> None:

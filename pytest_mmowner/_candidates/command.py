@@ -52,6 +52,11 @@ class Command(Candidate):
 
     # -- starting and ending -------------------------------------------------------
 
+    @property
+    def started(self) -> tuple[str, ...]:
+        """The command line of its process."""
+        return tuple(str(word) for word in self._argv)
+
     def _spawn(self) -> LineProcess:
         try:
             return LineProcess(self._argv)

@@ -31,8 +31,14 @@ class Linux(Command):
         self._kernel = kernel
         self._agent = launch.build_agent()
         self._cleanup = ExitStack()
+        self._kernel_line: tuple[str, ...] = ("this machine",)
         self.speed = SPEEDS[mode]
         super().__init__(spec, [], dialect, patience=patience)
+
+    @property
+    def started(self) -> tuple[str, ...]:
+        """The kernel with its command line, or that it is this machine's."""
+        return self._kernel_line
 
     def _spawn(self) -> LineProcess:
         self._cleanup.close()
@@ -42,6 +48,9 @@ class Linux(Command):
             initramfs = launch.build_initramfs(self._agent)
             directory = self._cleanup.enter_context(launch.uml_directory())
             argv = launch.uml_command(self._kernel, initramfs, self._agent, directory)
+            # Without our guard before it, and with a word for what differs in every start.
+            kernel = argv[argv.index(str(self._kernel)) :]
+            self._kernel_line = tuple(word.replace(str(directory), "DIRECTORY") for word in kernel)
         try:
             return LineProcess(argv)
         except OSError as exc:

@@ -35,7 +35,7 @@ from .._campaign import Campaign
 from .._judge import Run, judge_steps
 from .._protocol import UNREADABLE
 from .._requirements import requirements
-from .._session import HazardShown, Session
+from .._session import Session, Shown
 from .._verdicts import Outcome, Verdicts, verdict_of
 from ..assertions import failure
 from ..errors import (
@@ -49,6 +49,14 @@ from ..errors import (
 from .base import Candidate, Info
 
 CANNOT: Final = "a trace cannot be driven"
+
+#: What to do about a trace without operations: nobody knows if the recorder or the call is wrong.
+NOTHING: Final = (
+    ", so there is nothing to judge. Either the recorder wrote nothing or this is another file. "
+    'A trace has a line for each operation, as {"op": "clone", "task": 1, "child": 2, "mm": 2}, '
+    'and after it the answers that were seen, as {"ask": "owner", "mm": 2, "answer": 2} '
+    "(docs/record.md)"
+)
 
 #: What the name after a question is; the others have none.
 _SUBJECTS: Final[Mapping[str, str]] = {"owner": "mm", "users": "mm", "state": "task"}
@@ -246,7 +254,7 @@ def judge_trace(path: str | Path, dialect: str | None = None) -> Verdicts:
         ended: BaseException | None = None
         try:
             session.random_programs(rule)
-        except (MMOwnerError, HazardShown) as exc:
+        except (MMOwnerError, Shown) as exc:
             ended = exc
         verdicts.take(
             Outcome(
@@ -275,6 +283,8 @@ def _read(path: str) -> tuple[list[list[Part]], Introduction]:
         raw = Path(path).read_bytes()
     except OSError as exc:
         raise CallError(f"trace {path}: cannot be read: {exc.strerror or exc}") from None
+    if not raw.strip():
+        raise CallError(f"trace {path}: the file is empty{NOTHING}")
     programs: list[list[Part]] = [[]]
     said = Introduction()
     for number, text in enumerate(raw.removesuffix(b"\n").split(b"\n"), 1):
@@ -282,8 +292,11 @@ def _read(path: str) -> tuple[list[list[Part]], Introduction]:
             said = _take(programs, number, msgspec.json.decode(text)) or said
         except (*UNREADABLE, OpError, _Malformed) as exc:
             shown = text[:200].decode("utf-8", "replace")
-            raise _wrong(path, number, f"{shown!r}: {exc}") from None
+            hint = did_you_mean(exc.word, exc.known) if isinstance(exc, OpError) else ""
+            raise _wrong(path, number, f"{shown!r}: {exc}{'.' if hint else ''}{hint}") from None
     programs = [program for program in programs if program]
+    if not programs:
+        raise CallError(f"trace {path}: there is no operation in it{NOTHING}")
     if not any(part.answers for program in programs for part in program):
         raise CallError(
             f"trace {path}: nothing was observed in it, so there is nothing to judge. After an "

@@ -8,8 +8,9 @@ from typing import Any
 
 from mmowner_reference import DIALECTS, format_program
 
-from .._requirements import LEVELS, Requirement, requirements
-from .._session import describe_hazard, find_hazard
+from .._hazards import describe_hazard, find_hazard
+from .._requirements import LEVELS, MARKS, Requirement, requirements
+from .._search_order import order_drawing, said, search_order, stage_lines
 from .._spec import check_dialect
 from ..errors import CallError, did_you_mean
 from ..zoo import MUTANTS
@@ -139,7 +140,8 @@ def explain_thing(args: argparse.Namespace, out: Output) -> int:
         data, text = _explain_mutant(name)
     else:
         known = list(subjects.everything())
-        hint = did_you_mean(name, known) or did_you_mean(name.upper(), known)
+        right = [each for each in known if each.lower() == name.lower()]
+        hint = did_you_mean(right[0] if right else name, known)
         raise CallError(
             f"nothing is called {args.name!r}.{hint} A requirement, a dialect or a mutant can be "
             "explained; mmowner list shows them"
@@ -157,7 +159,7 @@ def _explain_requirement(rule: Requirement) -> tuple[dict[str, Any], list[str]]:
     tests, hazards = subjects.tests_of(rule.id)
     shown = [
         (name, program, describe_hazard(rule, hazard, name, program))
-        for hazard in hazards for name in rule.hazards
+        for hazard in hazards for name in rule.hazards if name in hazard.present
         for program in [find_hazard(name, hazard)]
     ]  # fmt: skip
     data = {
@@ -170,12 +172,19 @@ def _explain_requirement(rule: Requirement) -> tuple[dict[str, Any], list[str]]:
     }  # fmt: skip
     text = [f"{rule.id} [{rule.level}]", *_wrapped(rule.text), ""]
     text += _wrapped(f"source: {rule.source}")
+    text.append(f"how sure: {rule.mark}, {MARKS[rule.mark]}")
     text.append(f"dialects: {', '.join(subjects.dialects_of(rule)) or 'none'}")
     for name, why in rule.hazards.items():
         text += _wrapped(f"hazard: {name} itself breaks it ({why}); no fault of a candidate")
     for _, _, described in shown:
         text += ["", *(f"  {line}" for line in described.splitlines())]
-    text += ["", "tests (run one with: mmowner run SPEC -- -k NAME):", *(f"  {t}" for t in tests)]
+    if rule.untested:
+        text += ["", *_wrapped(f"no test of this suite can show it: {rule.untested}")]
+    if rule.observation:
+        text += ["", "nobody is judged by it: what a candidate does is told, and no more"]
+    if tests:
+        text += ["", "tests (run one with: mmowner run SPEC -- -k NAME):"]
+        text += [f"  {test}" for test in tests]
     if rule.random:
         text.append("  and random programs: it is held against every answer that it decides")
     return data, text
@@ -198,6 +207,12 @@ def _explain_dialect(name: str) -> tuple[dict[str, Any], list[str]]:
         sets = ", ".join(f"{key} = {value!r}" for key, value in change["sets"].items())
         text += _wrapped(f"- {change['version']}: {change['text']}", "  ")
         text += _wrapped(f"commit {change['commit']}; {sets}", "    ")
+    text += ["", "who is asked when (docs/dialects.md):"]
+    if DIALECTS[name].owner:
+        text += [f"  {line}" for line in order_drawing(name)]
+    text += [f"  {line}" for line in (*stage_lines(name), *said(name))]
+    text += ["", "what it breaks by itself: mmowner hazards " + name]
+    data["asked"] = [{"stage": asked.stage, "task": asked.task} for asked in search_order(name)]
     return data, text
 
 

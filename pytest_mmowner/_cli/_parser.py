@@ -14,7 +14,15 @@ SPEC, DIALECT, LEVEL, SUBJECT, FILE, DIRECTORY = (
     "spec", "dialect", "level", "subject", "file", "directory",
 )  # fmt: skip
 #: Commands are made by these, in the order in which the help lists them.
-GROUPS: Final = ("_run", "_catalogue", "_smoke", "_programs", "_records", "_completion")
+GROUPS: Final = (
+    "_run",
+    "_catalogue",
+    "_dialects",
+    "_smoke",
+    "_programs",
+    "_records",
+    "_completion",
+)
 #: Metavars of plugin options, and what they complete to.
 _BY_METAVAR: Final = {
     "SPEC": SPEC, "LEVELS": LEVEL, "FILE": FILE, "FILE.jsonl": FILE, "DIR": DIRECTORY,

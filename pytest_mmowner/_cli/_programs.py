@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,11 +23,12 @@ from mmowner_reference import (
 )  # fmt: skip
 
 from .._candidates.base import Candidate
+from .._candidates.trace import CANNOT, Trace
 from .._explain import _trees, observed_and_allowed
 from .._judge import Run, judge_program
 from .._scenario import needs_of
 from .._spec import Options, open_candidate
-from ..errors import CallError, MMOwnerError
+from ..errors import CallError, MMOwnerError, did_you_mean
 from ._output import Output
 from ._parser import DIALECT, FILE, SPEC, Parser, add_json
 
@@ -69,12 +71,17 @@ def _seconds(text: str) -> float:
 
 @contextmanager
 def opened(spec: str, args: argparse.Namespace) -> Iterator[tuple[Candidate, str]]:
-    """Open a candidate; that it does not start is as in a run: the call is wrong, exit 4."""
+    """Open a candidate that can run programs; what there is none of is a wrong call, exit 4."""
     try:
         candidate, dialect = open_candidate(spec, Options(args.dialect, args.timeout))
     except MMOwnerError as exc:
         raise CallError(str(exc)) from exc
     try:
+        if isinstance(candidate, Trace):
+            raise CallError(
+                f"{spec}: {CANNOT}, so it runs no program. The suite judges what was recorded: "
+                f"mmowner run {shlex.quote(spec)}"
+            )
         yield candidate, dialect
     finally:
         candidate.close()
@@ -113,10 +120,16 @@ def read_program(path: str) -> Program:
         raise CallError(f"{path}: the program cannot be read: {exc}") from None
     try:
         program = _from_json(text) if text.lstrip()[:1] in ("[", "{") else parse_program(text)
-    except (OpError, RecursionError, json.JSONDecodeError) as exc:
+    except OpError as exc:
+        hint = did_you_mean(exc.word, exc.known)
+        raise CallError(f"{path}: no program: {exc}{'.' if hint else ''}{hint}") from None
+    except (RecursionError, json.JSONDecodeError) as exc:
         raise CallError(f"{path}: no program: {exc}") from None
     if not program:
-        raise CallError(f"{path}: no program: there is no operation in it")
+        raise CallError(
+            f"{path}: no program: there is no operation in it. Write one operation a line, as in "
+            "clone(1, 2, mm=2)"
+        )
     return program
 
 
@@ -137,7 +150,7 @@ def _from_json(text: str) -> Program:
         try:
             ops.append(op_from_dict(entry))
         except OpError as exc:
-            raise OpError(f"operation {number}: {exc}") from None
+            raise OpError(f"operation {number}: {exc}", exc.word, exc.known) from None
     return tuple(ops)
 
 

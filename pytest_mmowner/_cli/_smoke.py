@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
 from mmowner_reference import ASKS, DIALECTS, OPS, parse_program
 
 from .._candidates.base import EXTRAS, Candidate, Info
+from .._candidates.command import Command
 from .._candidates.hosted import Hosted
 from .._check import check
 from .._explain import observed_and_allowed
@@ -16,6 +18,7 @@ from .._judge import judge_program
 from .._requirements import requirements
 from .._scenario import needs_of
 from .._verdicts import NOT_APPLICABLE
+from ..errors import CandidateError
 from ._output import Output
 from ._parser import SPEC, Parser
 from ._programs import common, opened, who
@@ -68,6 +71,9 @@ def smoke(args: argparse.Namespace, out: Output) -> int:
     """Introduce a candidate and try three programs; 1 when it was wrong or showed nothing."""
     with opened(args.candidate, args) as (candidate, dialect):
         info = candidate.info
+        broken = candidate.start_error if isinstance(candidate, Command) else None
+        if broken is not None:
+            return _did_not_start(args, broken, out)
         missing = unknown_to(info)
         nothing = not_applicable(info, dialect)
         if not out.as_json:
@@ -85,15 +91,45 @@ def smoke(args: argparse.Namespace, out: Output) -> int:
             "language": info.language, "claims": info.dialect, "dialect": dialect,
             "capabilities": sorted(info.capabilities), "without": sorted(info.without),
             "notes": list(info.notes), "missing": missing, "not_applicable": nothing,
-            "programs": results, "ok": ok,
+            "programs": results, "error": None, "ok": ok,
         })  # fmt: skip
-    elif "pass" not in ended and not {"fail", "error"} & set(ended):
-        out.line("nothing could be tried: that is no success", "red")
-    elif not ok:
-        out.line("it is wrong or broke; mmowner replay takes the program in brackets", "red")
     else:
-        out.line(f"it works; now the suite: mmowner run {args.candidate!r}", "green")
+        out.line()
+        out.line(_next_step(args, ended, ok=ok), "green" if ok else "red")
     return int(not ok)
+
+
+def _did_not_start(args: argparse.Namespace, broken: CandidateError, out: Output) -> int:
+    """Say why: what is not there has no name, and nothing that it cannot show."""
+    if out.as_json:
+        out.json({"candidate": args.candidate, "programs": [], "error": str(broken), "ok": False})
+    else:
+        out.line(args.candidate, "bold")
+        out.line(f"it did not start: {broken}", "red")
+        out.line(
+            "its program or adapter must answer the first message on its standard input "
+            "(docs/protocol.md): mend that first, then try again"
+        )
+    return 1
+
+
+def _next_step(args: argparse.Namespace, ended: list[str], *, ok: bool) -> str:
+    """Say what the three programs come to, and what to do now."""
+    dialect = f" --dialect {args.dialect}" if args.dialect else ""
+    spec = shlex.quote(args.candidate)
+    if ok:
+        return f"nothing wrong so far; now the suite: mmowner run {spec}{dialect}"
+    if "fail" in ended:
+        return (
+            "the candidate gave a wrong answer. To see all answers, write the program in brackets "
+            f"into a file, one operation a line: mmowner replay FILE --candidate {spec}{dialect}"
+        )
+    if "error" in ended:
+        return "the candidate or its adapter broke: mend that first, then try again"
+    return (
+        "nothing could be tried, and that is no success: an adapter needs at least clone and "
+        "exit, or exec, and the question owner"
+    )
 
 
 def _introduce(
@@ -109,7 +145,8 @@ def _introduce(
     for note in info.notes:
         out.line(f"note:          {note}")
     count = sum(len(rules) for rules in nothing.values())
-    out.line(f"requirements that are therefore not applicable: {count}")
+    # Some reasons are not among what is missing: that no random program came to it.
+    out.line(f"not judged:    {count} of {len(requirements())} requirements{':' if count else ''}")
     for reason, rules in nothing.items():
         out.line(f"  {reason}: {', '.join(rules)}")
     out.line()

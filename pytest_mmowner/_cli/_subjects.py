@@ -8,9 +8,9 @@ from typing import Any
 from mmowner_reference import DEFAULT, DIALECTS, ROWS, changes_of
 
 from .._check import suite_tests
+from .._hazards import Hazard
 from .._plugins import offered
 from .._requirements import Requirement, requirements
-from .._session import Hazard
 from .._spec import KINDS
 from ..zoo import MUTANTS, Mutant
 
@@ -27,6 +27,7 @@ def requirement_data(rule: Requirement) -> dict[str, Any]:
     return {
         "id": rule.id, "level": rule.level, "text": rule.text, "source": rule.source,
         "dialects": dialects_of(rule), "hazards": dict(rule.hazards), "random": rule.random,
+        "mark": rule.mark, "untested": rule.untested, "observation": rule.observation,
     }  # fmt: skip
 
 

@@ -6,7 +6,8 @@ and why, and searches over programs.  Standard library only, no I/O.  Start with
 kernels.
 """
 
-from ._copy import copy_kernel, state_key
+from ._alphabets import ALPHABETS, CORE, PROCESSES, Alphabet, lacking, scopes_between
+from ._copy import Canonical, copy_kernel, state_key
 from ._dialects import (
     DEFAULT,
     DIALECTS,
@@ -16,6 +17,20 @@ from ._dialects import (
     Dialect,
     changes_of,
     dialect_of_release,
+    dialects_in,
+    in_ranges,
+)
+from ._diff import (
+    Comparison,
+    Difference,
+    Searched,
+    changes_between,
+    compare_dialects,
+    compare_kernels,
+    compare_within,
+    difference_in,
+    responsible,
+    sufficient,
 )
 from ._kernel import Kernel, KernelBug, OwnerRules, Reason
 from ._legal import REFUSALS, IllegalOperation, check, is_legal
@@ -69,21 +84,31 @@ from ._oracle import Step as PlannedStep
 from ._outcomes import TooManyOutcomes, outcomes
 from ._random import Scope, legal_ops, program_from_choices, random_program
 from ._rules import NoRules, Rules
-from ._search import dangling_mms, kthread_mms, shortest_program, stale_mms
+from ._search import (
+    Reached,
+    dangling_mms,
+    kthread_mms,
+    search_program,
+    shortest_program,
+    stale_mms,
+)
 from ._structs import Cgroup, Mm, OwnedMm, Task, ThreadGroup
 from ._text import Names, format_program, parse_op, parse_program
 
 __all__ = [
-    "ASKS", "DEFAULT", "DIALECTS", "FAIL_POINTS", "FLAGS", "HISTORY", "KINDS", "OPS", "PARENT",
-    "REFUSALS", "ROWS", "THREAD", "VFORK", "VM", "Allowed", "Attach", "Cgroup", "Change",
-    "Charge", "Clone", "CloneFails", "Deviation", "Dialect", "Exec", "ExecFails", "Exit", "Hold",
+    "ALPHABETS", "ASKS", "CORE", "DEFAULT", "DIALECTS", "FAIL_POINTS", "FLAGS", "HISTORY", "KINDS",
+    "OPS", "PARENT", "PROCESSES", "REFUSALS", "ROWS", "THREAD", "VFORK", "VM", "Allowed",
+    "Alphabet", "Attach", "Canonical", "Cgroup", "Change", "Charge", "Clone", "CloneFails",
+    "Comparison", "Deviation", "Dialect", "Difference", "Exec", "ExecFails", "Exit", "Hold",
     "IllegalOperation", "KList", "Kernel", "KernelBug", "Kthread", "Lock", "LockError",
     "MakeCgroup", "Mm", "Names", "NoRules", "Node", "Op", "OpError", "Oracle", "OwnedMm",
-    "OwnerRules", "PlannedStep", "ProcessOf", "Program", "Put", "Question", "Rcu", "Reap",
-    "Reason", "Rules", "RwLock", "Scope", "Step", "Steps", "Subreaper", "Subsystem", "Task",
-    "ThreadGroup", "TooManyOutcomes", "Trace", "Untrace", "UnuseMm", "UseMm", "changes_of",
-    "check", "copy_kernel", "dangling_mms", "dialect_of_release", "drain", "field_names",
-    "format_program", "is_legal", "kthread_mms", "legal_ops", "make_op", "op_from_dict",
-    "outcomes", "parse_op", "parse_program", "plan", "program_from_choices", "questions",
-    "random_program", "shortest_program", "stale_mms", "state_key",
+    "OwnerRules", "PlannedStep", "ProcessOf", "Program", "Put", "Question", "Rcu", "Reached",
+    "Reap", "Reason", "Rules", "RwLock", "Scope", "Searched", "Step", "Steps", "Subreaper",
+    "Subsystem", "Task", "ThreadGroup", "TooManyOutcomes", "Trace", "Untrace", "UnuseMm", "UseMm",
+    "changes_between", "changes_of", "check", "compare_dialects", "compare_kernels",
+    "compare_within", "copy_kernel", "dangling_mms", "dialect_of_release", "dialects_in",
+    "difference_in", "drain", "field_names", "format_program", "in_ranges", "is_legal",
+    "kthread_mms", "lacking", "legal_ops", "make_op", "op_from_dict", "outcomes", "parse_op",
+    "parse_program", "plan", "program_from_choices", "questions", "random_program", "responsible",
+    "scopes_between", "search_program", "shortest_program", "stale_mms", "state_key", "sufficient",
 ]  # fmt: skip

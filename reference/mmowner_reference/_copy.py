@@ -6,13 +6,16 @@ costs a hundred times an operation; this knows the objects.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ._lists import KList
+from ._locks import Rcu, RwLock
+from ._rules import NoRules, Rules
 from ._structs import Mm, Task, ThreadGroup
 
 if TYPE_CHECKING:
-    from ._kernel import Kernel
+    from ._kernel import Call, Kernel
 
 
 def copy_kernel(kernel: Kernel) -> Kernel:
@@ -20,9 +23,8 @@ def copy_kernel(kernel: Kernel) -> Kernel:
 
     Locks are not copied: between two operations none is held.
     """
-    new = type(kernel)(kernel.dialect, kernel.rules_factory)
-    groups = new.cgroups
-    groups.clear()
+    new = _empty(kernel)
+    groups = new.cgroups = {}
     for old_cgroup in kernel.cgroups.values():
         made = type(old_cgroup)(old_cgroup.id, None)
         made.pages = old_cgroup.pages
@@ -48,7 +50,8 @@ def copy_kernel(kernel: Kernel) -> Kernel:
     signals: dict[ThreadGroup, ThreadGroup] = {}
     everybody = [*kernel.tasks.values(), *kernel.released.values()]
     for task in everybody:
-        tasks[task] = Task(task.id, groups[task.cgroup.id])
+        # The group comes with _copy_task; any will do, to make none for nothing.
+        tasks[task] = Task(task.id, groups[task.cgroup.id], group=new.init_task.group)
     mms = _copy_mms(kernel, new, tasks)
     for task in everybody:
         _copy_task(task, tasks, signals, mms)
@@ -70,6 +73,23 @@ def copy_kernel(kernel: Kernel) -> Kernel:
     new.op, new.left_mm, new.calls_before = kernel.op, kernel.left_mm, kernel.calls_before
     new.reasons = dict(kernel.reasons)
     new.current = tasks.get(kernel.current, new.init_task)
+    return new
+
+
+def _empty(kernel: Kernel) -> Kernel:
+    """Return a kernel of the same kind to be filled.
+
+    Searches copy worlds all the time, and what a boot makes is thrown away: it is left out
+    where nobody but the reference is asked.
+    """
+    from ._kernel import Kernel as Plain  # noqa: PLC0415  it imports what imports us
+
+    if type(kernel) is not Plain or kernel.rules_factory not in (Rules, NoRules):
+        return type(kernel)(kernel.dialect, kernel.rules_factory)
+    new = Plain.__new__(Plain)
+    new.__dict__.update(kernel.__dict__)
+    new.tasklist_lock, new.rcu = RwLock("tasklist_lock"), Rcu()
+    new.rules = kernel.rules_factory(new)
     return new
 
 
@@ -110,36 +130,91 @@ def _copy_task(
     copy.vfork_parent = None if task.vfork_parent is None else tasks[task.vfork_parent]
 
 
-def state_key(kernel: Kernel) -> tuple[Any, ...]:
+class Canonical:
+    """Names by place: worlds that differ only in names get equal keys with one of these each.
+
+    Tasks are numbered as they stand on the process list, mms and cgroups as tasks use them,
+    everything else when it is first asked for.  What is left of a name's own order can make
+    two equal worlds look different, never two different ones equal.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._names: dict[tuple[str, int], int] = {}
+        for leader in kernel.processes:
+            for task in leader.threads:
+                self("task", task.id)
+                self("mm", 0 if task.mm is None else task.mm.id)
+                self("cgroup", task.cgroup.id)
+
+    def __call__(self, kind: str, name: int) -> int:
+        """Return the number of *name*; what has no name (0 and less) keeps its own."""
+        return name if name <= 0 else self._names.setdefault((kind, name), len(self._names) + 1)
+
+
+def _as_named(kind: str, name: int) -> int:
+    return name
+
+
+def state_key(kernel: Kernel, number: Callable[[str, int], int] = _as_named) -> tuple[Any, ...]:
     """Return a hashable identity of the world: equal keys behave the same from here on.
 
-    Names are part of it: worlds that differ only in names have different keys.
+    Names are part of it, unless *number* gives others (:class:`Canonical`).
     """
+
+    def task_no(task: Task | None) -> int:
+        return 0 if task is None else number("task", task.id)
+
+    def mm_no(mm: Mm | None) -> int:
+        return 0 if mm is None else number("mm", mm.id)
+
     tasks = tuple(
         (
-            task.id, task.state, task.exiting, task.kthread, task.group.leader.id,
-            0 if task.mm is None else task.mm.id, task.real_parent.id, task.parent.id,
-            task.cgroup.id, task.group.subreaper,
-            0 if task.vfork_child is None else task.vfork_child.id,
-            tuple(child.id for child in task.children),
-            tuple(task.traced_away), tuple(task.tracees),
+            task_no(task), task.state, task.exiting, task.kthread, task_no(task.group.leader),
+            mm_no(task.mm), task_no(task.real_parent), task_no(task.parent),
+            number("cgroup", task.cgroup.id), task.group.subreaper, task_no(task.vfork_child),
+            tuple(task_no(child) for child in task.children),
+            tuple(task_no(child) for child in task.traced_away.values()),
+            tuple(task_no(tracee) for tracee in task.tracees.values()),
         )
-        for task in kernel.tasks.values()
+        for task in sorted(kernel.tasks.values(), key=task_no)
     )  # fmt: skip
     mms = tuple(
-        (mm.id, mm.users, mm.loans, mm.lru_cgroup, tuple(sorted(mm.refs)),
-         kernel.owner(mm.id), _owner_gone(kernel, mm))
-        for mm in kernel.mms.values()
+        (mm_no(mm), mm.users, mm.loans,
+         None if mm.lru_cgroup is None else number("cgroup", mm.lru_cgroup), _refs(mm, number),
+         _owner(kernel, mm, number), _owner_gone(kernel, mm))
+        for mm in sorted(kernel.mms.values(), key=mm_no)
     )  # fmt: skip
-    order = tuple((p.id, *(t.id for t in p.threads)) for p in kernel.processes)
+    order = tuple((task_no(p), *map(task_no, p.threads)) for p in kernel.processes)
     nameless = tuple(
-        tuple(child.id for child in parent.children)
+        tuple(task_no(child) for child in parent.children)
         for parent in (kernel.init_task, kernel.kthreadd, kernel.kworker)
     )
-    cgroups = tuple((g.id, 0 if g.parent is None else g.parent.id) for g in kernel.cgroups.values())
+    cgroups = tuple(
+        (number("cgroup", g.id), 0 if g.parent is None else number("cgroup", g.parent.id), g.pages)
+        for g in kernel.cgroups.values()
+    )
+    calls = tuple(_call(call, number) for call in kernel.callback_log)
     return (
-        tuple(sorted(tasks)), tuple(sorted(mms, key=lambda mm: mm[0])), order, nameless, cgroups,
-        tuple(kernel.bill().items()), tuple(kernel.callback_log), tuple(kernel.subsystems),
+        tasks, mms, order, nameless, tuple(sorted(cgroups)), kernel.unpaid, kernel.lost_pages,
+        calls, tuple(kernel.subsystems),
+    )  # fmt: skip
+
+
+def _refs(mm: Mm, number: Callable[[str, int], int]) -> tuple[int, ...]:
+    """References of one mm differ in nothing but their names."""
+    return tuple(sorted(mm.refs)) if number is _as_named else (len(mm.refs),)
+
+
+def _owner(kernel: Kernel, mm: Mm, number: Callable[[str, int], int]) -> int | None:
+    name = kernel.owner(mm.id)
+    return None if name is None else number("task", name)
+
+
+def _call(call: Call, number: Callable[[str, int], int]) -> tuple[Any, ...]:
+    return (
+        call.subsystem, number("task", call.old), number("task", call.new or 0),
+        number("task", call.seen), number("cgroup", call.old_cgroup),
+        number("cgroup", call.new_cgroup or 0),
     )  # fmt: skip
 
 

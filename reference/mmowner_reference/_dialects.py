@@ -1,17 +1,19 @@
 """The dialects: what each kernel era changed in the rules, as one chain of changes.
 
-A dialect is a row: its name and the changes that came with it.  Its fields are the
+A dialect is a row: its name and the changes that came with it.  A row is exact for the
+release it is named after; what changed between two rows is in the later one, with the
+release that really brought it.  Its fields are the
 fields of the row before with these changes made, so no dialect is a copy of another,
-and what a commit did is said once.  A new dialect is one more name in ``EXPOSED`` (and,
-where the kernel really changed, one more :class:`Change`); the rules in ``_rules.py``
-and the kernel around them read the fields and have no version in them.
+and what a commit did is said once.  A new dialect is one more name in ``ROWS`` and, where
+the kernel really changed, one more :class:`Change`; the rules in ``_rules.py`` and the
+kernel around them read the fields and have no version in them.
 
 Sources are commits of the Linux tree; "version" is the first release that has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -51,8 +53,12 @@ class Dialect:
     skip_kthreads: bool = False
     #: Whether the third stage ends when no other user is left.
     stop_when_alone: bool = False
-    #: Arguments of ``mm_owner_changed``: "tasks", or None when there are no callbacks.
+    #: Arguments of ``mm_owner_changed``: old and new "tasks", old and new "cgroups" (called
+    #: only when they differ), the same "cgroups and task" (the new one), or None when there
+    #: are no callbacks.
     callbacks: str | None = "tasks"
+    #: When the handoff takes mmap_sem for writing: "never", when "nobody" is found, "always".
+    handoff_mmap_sem: str = "never"
     #: Whether the mm's place on the MGLRU lists follows the owner.
     lru_gen: bool = False
     #: Whether a failed fork clears the owner it had set.
@@ -97,7 +103,8 @@ ROWS: Final[Mapping[str, str]] = MappingProxyType(
         "2.6.31": "2.6.31 and 2.6.32",
         "2.6.33": "2.6.33 to 2.6.39",
         "3.0": "3.0 to 3.15",
-        "3.16": "3.16 to 5.1",
+        "3.16": "3.16 to 4.3",
+        "4.4": "4.4 to 5.1",
         "5.2": "5.2 to 6.0",
         "6.1": "6.1 to 6.10",
         "6.11": "6.11 and later",
@@ -107,11 +114,15 @@ ROWS: Final[Mapping[str, str]] = MappingProxyType(
 HISTORY: Final[tuple[Change, ...]] = (
     _change("2.6.26", "cf475ad28ac3", "2.6.26", "the walk holds tasklist_lock; a leader's exit hands over like any other's",
             list_lock="tasklist", delayed_leader=False),
+    _change("2.6.26", "cf475ad28ac3", "2.6.26", "callbacks get cgroups, and are called only when these differ",
+            callbacks="cgroups"),
     _change("2.6.26", "4cd1a8fc3d3c", "2.6.26", "exec hands over the old mm", exec_call="old, mmap_sem held"),
     _change("2.6.27", "f470021adb91", "2.6.27", "traced tasks stay on their real parent's list", ptrace_moves=False),
-    _change("2.6.27", "31a78f23bac0", "2.6.27", "nobody found: no owner; exec hands over after mmap_sem is dropped",
-            nobody="clear", exec_call="old"),
-    _change("2.6.29", "e5991371ee0d", "2.6.29", "no callbacks any more", callbacks=None),
+    _change("2.6.27", "31a78f23bac0", "2.6.27", "nobody found: no owner, and callbacks get no new cgroup; exec hands over after mmap_sem is dropped",
+            nobody="clear", exec_call="old", handoff_mmap_sem="nobody"),
+    _change("2.6.28", "9363b9f23c9c", "2.6.28", "callbacks get the new task too; the handoff holds mmap_sem",
+            callbacks="cgroups and task", handoff_mmap_sem="always"),
+    _change("2.6.29", "e5991371ee0d", "2.6.29", "no callbacks any more, and no mmap_sem", callbacks=None, handoff_mmap_sem="never"),
     _change("2.6.31", "dea33cfd9902", "2.6.31", "siblings are the real parent's children", siblings_of="real_parent"),
     _change("2.6.33", "9cd80bbb07fc", "2.6.33", "only leaders are on children lists", children_list="leaders"),
     _change("3.0", "733eda7ac316 (hash from memory)", "3.0", "the last user leaves no owner behind", last_user="clear"),
@@ -120,8 +131,8 @@ HISTORY: Final[tuple[Change, ...]] = (
     _change("3.16", "39af1765f1f6 (hash from memory)", "3.16", "the third stage skips kernel threads and leaves a group at its first other mm",
             skip_kthreads=True, everything="groups"),
     _change("3.16", "not identified", "3.16", "init_mm has no owner", init_mm_owner=False),
-    _change("5.2", "not identified", "3.19", "orphans go to the first live thread", adopter="first"),
-    _change("5.2", "2e91fa7f6d45", "4.4", "zombies keep their cgroup", zombie_cgroup="own"),
+    _change("4.4", "not identified", "3.19", "orphans go to the first live thread", adopter="first"),
+    _change("4.4", "2e91fa7f6d45", "4.4", "zombies keep their cgroup", zombie_cgroup="own"),
     _change("5.2", "c3f3ce049f7d", "5.2", "a failed fork clears the owner it had set", failed_fork_clears=True),
     _change("6.1", "bd74fdaea146", "6.1", "MGLRU lists follow the owner", lru_gen=True),
     _change("6.1", "cf3f9a593dab", "6.10 (and stable)", "the third stage ends when no other user is left",
@@ -131,8 +142,8 @@ HISTORY: Final[tuple[Change, ...]] = (
             walk="lock in place"),
 )  # fmt: skip
 
-#: The dialects that the suite knows.  The other rows wait for their requirements.
-EXPOSED: Final = ("rfc-v4", "6.1", "6.11")
+#: The dialects that the suite knows: all rows.
+EXPOSED: Final = tuple(ROWS)
 
 #: The dialect of today's Linux.
 DEFAULT: Final = "6.11"
@@ -166,6 +177,51 @@ _NONE: Final = replace(
 DIALECTS: Final[Mapping[str, Dialect]] = MappingProxyType(
     {name: _ALL[name] for name in EXPOSED} | {"none": _NONE}
 )
+
+
+def dialects_in(text: str) -> frozenset[str]:
+    """Return the dialects that *text* names: ``"2.6.27..3.0, 6.11"``, ``"..2.6.26"``, ``"4.4.."``.
+
+    A range has both its ends, and never ``none``.  Raises :class:`KeyError` with a name that
+    is no dialect, ``ValueError`` for a range from new to old or with ``none``.
+    """
+    rows = list(EXPOSED)
+    found: set[str] = set()
+    for part in (part.strip() for part in text.split(",")):
+        first, dots, last = part.partition("..")
+        ends = [first.strip() or rows[0], last.strip() or rows[-1]] if dots else [part]
+        for name in ends:
+            if name not in DIALECTS:
+                raise KeyError(name)
+        if not dots:
+            found.add(part)
+            continue
+        if "none" in ends:
+            raise ValueError(f"{part}: none is in no range, name it by itself")
+        start, end = (rows.index(name) for name in ends)
+        if start > end:
+            raise ValueError(f"{part}: the older dialect comes first")
+        found.update(rows[start : end + 1])
+    return frozenset(found)
+
+
+def in_ranges(names: Iterable[str]) -> str:
+    """Return *names* as :func:`dialects_in` reads them, in as few ranges as there are."""
+    rows, wanted = list(EXPOSED), set(names)
+    parts: list[str] = []
+    start = 0
+    while start < len(rows):
+        end = start
+        while end < len(rows) and rows[end] in wanted:
+            end += 1
+        if end > start + 1 or (end > start and end == len(rows)):
+            first = "" if start == 0 else rows[start]
+            last = "" if end == len(rows) else rows[end - 1]
+            parts.append(f"{first}..{last}")
+        elif end > start:
+            parts.append(rows[start])
+        start = end + 1
+    return ", ".join([*parts, *(["none"] if "none" in wanted else [])])
 
 
 def dialect_of_release(release: str) -> str | None:

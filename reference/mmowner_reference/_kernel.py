@@ -11,9 +11,9 @@ from clone to reap, :mod:`._legal` what is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from ._dialects import DEFAULT, DIALECTS, Dialect
 from ._legal import IllegalOperation, check
@@ -61,6 +61,47 @@ class Reason:
     order: str | None = None
 
 
+class Call(NamedTuple):
+    """A handoff that a subsystem is to be told of, with all that some dialect tells."""
+
+    subsystem: str
+    old: int
+    new: int | None
+    seen: int
+    old_cgroup: int
+    new_cgroup: int | None
+
+    def with_new(self, task: Task) -> Call:
+        """Return the same call for another new owner."""
+        return self._replace(new=task.id, new_cgroup=task.cgroup.id)
+
+
+def _tasks(call: Call) -> dict[str, Any] | None:
+    """RFC v4: the tasks, also when both are in the same cgroup."""
+    return {"subsystem": call.subsystem, "old": call.old, "new": call.new, "seen": call.seen}
+
+
+def _cgroups(call: Call) -> dict[str, Any] | None:
+    """cf475ad28ac3 (2.6.26): the cgroups, and no call when they are the same."""
+    if call.old_cgroup == call.new_cgroup:
+        return None
+    return {
+        "subsystem": call.subsystem, "old": call.old_cgroup, "new": call.new_cgroup,
+        "seen": call.seen,
+    }  # fmt: skip
+
+
+def _cgroups_and_task(call: Call) -> dict[str, Any] | None:
+    """9363b9f23c9c (2.6.28): the new task too."""
+    shown = _cgroups(call)
+    return None if shown is None else {**shown, "task": call.new}
+
+
+#: What a subsystem is told, by the dialect's ``callbacks``.
+CALLBACK_ARGUMENTS: Final[Mapping[str, Callable[[Call], dict[str, Any] | None]]] = {
+    "tasks": _tasks, "cgroups": _cgroups, "cgroups and task": _cgroups_and_task,
+}  # fmt: skip
+
 #: Names that exist from the start.
 INIT: Final = 1
 ROOT: Final = 1
@@ -92,7 +133,7 @@ class Kernel(Life):
         self.unpaid = 0
         self.lost_pages = 0
         self.subsystems: list[str] = []
-        self.callback_log: list[tuple[str, int, int, int]] = []
+        self.callback_log: list[Call] = []
         self.used_names: dict[str, set[int]] = {
             "task": {INIT}, "mm": {INIT}, "ref": set(), "cgroup": {ROOT},
         }  # fmt: skip
@@ -211,14 +252,12 @@ class Kernel(Life):
         return bill
 
     def callbacks(self) -> list[dict[str, Any]]:
-        """Return all calls of ``mm_owner_changed`` so far.
+        """Return all calls of ``mm_owner_changed`` so far, with the dialect's arguments.
 
         ``seen`` is the owner that a hook reading ``mm->owner`` would have seen.
         """
-        return [
-            {"subsystem": name, "old": old, "new": new, "seen": seen}
-            for name, old, new, seen in self.callback_log
-        ]
+        show = CALLBACK_ARGUMENTS[self.dialect.callbacks or "tasks"]
+        return [shown for call in self.callback_log if (shown := show(call)) is not None]
 
     def lru(self) -> dict[str, int]:
         """Return, for every mm that is on one, the cgroup whose MGLRU list it is on."""
@@ -242,14 +281,15 @@ class Kernel(Life):
 
     # -- what rules call -----------------------------------------------------------
 
-    def owner_callbacks(self, mm: OwnedMm, old: Task, new: Task) -> None:
+    def owner_callbacks(self, mm: OwnedMm, old: Task, new: Task | None) -> None:
         """``cgroup_mm_owner_callbacks``: tell every subsystem, in the order of registration.
 
-        RFC v4: with tasks as arguments, also when both are in the same cgroup.
+        All subsystems are taken to be mounted together with the memory controller.
         """
         for name in self.subsystems:
             seen = 0 if mm.owner is None else mm.owner.id
-            self.callback_log.append((name, old.id, new.id, seen))
+            after = (None, None) if new is None else (new.id, new.cgroup.id)
+            self.callback_log.append(Call(name, old.id, after[0], seen, old.cgroup.id, after[1]))
 
     def lru_gen_migrate_mm(self, mm: Mm) -> None:
         """Put *mm* on the MGLRU list of its owner's cgroup (bd74fdaea146, 6.1)."""

@@ -31,8 +31,15 @@ FAIL_POINTS: Final = ("dup_mm", "late")
 class OpError(ValueError):
     """An operation that cannot be built: unknown name, missing field, wrong type.
 
-    This is always the fault of whoever wrote the program, never of a candidate.
+    This is always the fault of whoever wrote the program, never of a candidate.  Where a
+    word is unknown, ``word`` is that word and ``known`` are those it could have been, for
+    whoever wants to say what was meant.
     """
+
+    def __init__(self, text: str, word: str = "", known: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.word = word
+        self.known = tuple(known)
 
 
 def ordered_flags(flags: Iterable[str]) -> Flags:
@@ -43,7 +50,9 @@ def ordered_flags(flags: Iterable[str]) -> Flags:
     given = list(flags)
     for flag in given:
         if flag not in FLAGS:
-            raise OpError(f"unknown clone flag {flag!r}; known are {', '.join(FLAGS)}")
+            raise OpError(
+                f"unknown clone flag {flag!r}; known are {', '.join(FLAGS)}", str(flag), FLAGS
+            )
     return tuple(flag for flag in FLAGS if flag in given)
 
 
@@ -288,12 +297,15 @@ def make_op(word: str, values: Mapping[str, Any]) -> Op:
     """
     cls = OPS.get(word)
     if cls is None:
-        raise OpError(f"unknown operation {word!r}; known are {', '.join(OPS)}")
+        raise OpError(f"unknown operation {word!r}; known are {', '.join(OPS)}", word, OPS)
     known = field_names(cls)
     given = dict(values)
     extra = [key for key in given if key not in known]
     if extra:
-        raise OpError(f"{word}: unknown field {extra[0]!r}; its fields are {', '.join(known)}")
+        raise OpError(
+            f"{word}: unknown field {extra[0]!r}; its fields are {', '.join(known)}",
+            str(extra[0]), known,
+        )  # fmt: skip
     for key, value in given.items():
         given[key] = _checked(word, key, value)
     try:

@@ -139,8 +139,8 @@ class Oracle:
         world.lru_gen_migrate_mm(mm)
         log = world.callback_log
         log[world.calls_before :] = [
-            (name, old, mm.owner.id if new == right.id else new, seen)
-            for name, old, new, seen in log[world.calls_before :]
+            call.with_new(mm.owner) if call.new == right.id else call
+            for call in log[world.calls_before :]
         ]
 
     def reason(self, world: Kernel, question: Question) -> Reason:
@@ -224,7 +224,8 @@ def _of_failed_clone(world: Kernel, op: Op, mm: int) -> Reason:
     assert isinstance(op, CloneFails)
     rule = "FORK-06" if op.at == "dup_mm" else "FORK-07"
     if op.mm == mm:
-        return Reason(rule, f"the fork of {op.child} failed, so it owns nothing")
+        kept = "so it owns nothing" if world.dialect.failed_fork_clears else "and stays owner"
+        return Reason(rule, f"the fork of {op.child} failed, {kept}")
     return Reason(rule, "a failed clone changes no owner of an mm that was there")
 
 
@@ -267,6 +268,12 @@ def _of_bill(world: Kernel, op: Op) -> Reason:
     return Reason("CHARGE-01", text)
 
 
+def _of_callbacks(world: Kernel, op: Op) -> Reason:
+    if any(call.new is None for call in world.callback_log[world.calls_before :]):
+        return Reason("CALLBACK-06", "nobody is found, and the subsystems are told so")
+    return Reason("CALLBACK-01", "one call a subsystem and handoff")
+
+
 def _of_lru(world: Kernel, op: Op) -> Reason:
     if isinstance(op, Attach):
         return Reason("ATTACH-03", "the list entry follows a leader that owns its mm")
@@ -276,7 +283,7 @@ def _of_lru(world: Kernel, op: Op) -> Reason:
 OTHER_REASONS: Final[Mapping[str, Callable[[Kernel, Op], Reason]]] = {
     "users": lambda world, op: Reason("USERS-01", "mm_users counts sharers and holders"),
     "state": lambda world, op: Reason("TASK-01", "a leader is a zombie until it is reaped"),
-    "callbacks": lambda world, op: Reason("CALLBACK-01", "one call a subsystem and handoff"),
+    "callbacks": _of_callbacks,
     "bill": _of_bill,
     "lru": _of_lru,
     "init_mm_owner": lambda world, op: Reason("INIT-01", "3.16 stopped giving init_mm an owner"),

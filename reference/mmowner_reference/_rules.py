@@ -89,9 +89,13 @@ class Rules:
     def nobody_found(self, mm: OwnedMm, p: Task) -> None:
         """Users are left, but no task among them.
 
-        Source: RFC v4 leaves the owner; 31a78f23bac0 (2.6.27) clears it.
+        Source: RFC v4 leaves the owner; 31a78f23bac0 (2.6.27) clears it, after it has told
+        the subsystems that there is no new one.
         """
-        if self.host.dialect.nobody == "clear":
+        dialect = self.host.dialect
+        if dialect.nobody == "clear":
+            if dialect.callbacks is not None:
+                self.host.owner_callbacks(mm, p, None)
             mm.owner = None
         self.host.because(mm, "EXIT-07", f"task {p.id} leaves and no task uses the mm")
 
@@ -126,31 +130,48 @@ def take_after_search(rules: Rules, mm: OwnedMm) -> Steps:
     """Pick first, then lock and look again; from the start when the candidate has left.
 
     Source: RFC v4 under RCU only; cf475ad28ac3 (2.6.26) keeps tasklist_lock until the
-    candidate is locked.  Up to 6.10.
+    candidate is locked; 9363b9f23c9c (2.6.28) drops it before, to take mmap_sem, and keeps
+    the candidate by a reference.  Up to 6.10.
     """
     host = rules.host
     p = host.current
     walk_lock, walk_unlock, unlock_early = WALK_LOCKS[host.dialect.list_lock](host)
+    mmap_sem = host.dialect.handoff_mmap_sem
+    unlock_early = unlock_early or mmap_sem == "always"
     while rules.needs_owner(mm, p):
         yield walk_lock
         found = yield from _search(rules, mm, p)
         if found is None or unlock_early:
             yield walk_unlock
+        held = mmap_sem == "always" or (mmap_sem == "nobody" and found is None)
+        if held:
+            yield mm.mmap_lock.write_lock
+        lost = False
         if found is None:
             rules.nobody_found(mm, p)
-            return
-        task, stage = found
-        if task is p:
-            host.bug("c == p")
-        yield task.alloc_lock.lock
-        if not unlock_early:
-            yield walk_unlock
-        lost = task.mm is not mm
-        if not lost:
-            rules.assign(mm, task, stage)
-        yield task.alloc_lock.unlock
+        else:
+            lost = yield from _take(rules, mm, found, None if unlock_early else walk_unlock)
+        if held:
+            yield mm.mmap_lock.write_unlock
         if not lost:
             return
+
+
+def _take(
+    rules: Rules, mm: OwnedMm, found: tuple[Task, str], unlock: Step | None
+) -> Generator[Step, None, bool]:
+    """Lock the candidate and make it the owner; return whether it had left before."""
+    task, stage = found
+    if task is rules.host.current:
+        rules.host.bug("c == p")
+    yield task.alloc_lock.lock
+    if unlock is not None:
+        yield unlock
+    lost = task.mm is not mm
+    if not lost:
+        rules.assign(mm, task, stage)
+    yield task.alloc_lock.unlock
+    return lost
 
 
 def _search(rules: Rules, mm: OwnedMm, p: Task) -> Search:

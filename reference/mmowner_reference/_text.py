@@ -45,7 +45,7 @@ def parse_program(text: str, names: Names | None = None) -> Program:
         try:
             ops.append(parse_op(source, names))
         except OpError as exc:
-            raise OpError(f"line {number}: {source!r}: {exc}") from None
+            raise OpError(f"line {number}: {source!r}: {exc}", exc.word, exc.known) from None
     return tuple(ops)
 
 
@@ -59,7 +59,7 @@ def parse_op(source: str, names: Names) -> Op:
         raise OpError("an operation looks like clone(1, 2, mm=2)")
     word = tree.func.id
     if word not in OPS:
-        raise OpError(f"unknown operation {word!r}; known are {', '.join(OPS)}")
+        raise OpError(f"unknown operation {word!r}; known are {', '.join(OPS)}", word, OPS)
     order = field_names(OPS[word])
     if len(tree.args) > len(order):
         raise OpError(f"{word} takes at most {len(order)} fields: {', '.join(order)}")
@@ -74,8 +74,9 @@ def parse_op(source: str, names: Names) -> Op:
 def _value(word: str, key: str, node: ast.expr, names: Names) -> object:
     kind = KINDS.get(key)
     if kind is None:
+        known = field_names(OPS[word])
         raise OpError(
-            f"{word}: unknown field {key!r}; its fields are {', '.join(field_names(OPS[word]))}"
+            f"{word}: unknown field {key!r}; its fields are {', '.join(known)}", key, known
         )
     if kind == "flags":
         return [_word(part) for part in _alternatives(node)]

@@ -1,6 +1,7 @@
 """The composite action: its script is run, its workflows are linted."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mmowner._record_read import verify
+from pytest_mmowner.plugin import OPTIONS
+
 ROOT = Path(__file__).parents[2]
 GITHUB = ROOT / ".github"
 SCRIPT = GITHUB / "actions/mmowner/run.sh"
+ACTION = (GITHUB / "actions/mmowner/action.yml").read_text("utf-8")
+INPUTS = re.findall(r"^  ([\w-]+):\n    description: ", ACTION, re.MULTILINE)
 
 
 @pytest.fixture
@@ -58,14 +64,53 @@ def test_the_script_installs_and_runs(action):
 def test_inputs_become_options(action):
     done, calls = action(
         mmowner_candidate="reference", mmowner_dialect="6.1", mmowner_level="safety,order",
-        mmowner_baseline="known failures.toml", mmowner_version="0.1.0",
+        mmowner_baseline="known failures.toml", mmowner_version="0.1.0", mmowner_set="6.11@1",
+        mmowner_applicable="59", mmowner_require="safety,order", mmowner_report="my run.jsonl",
+        mmowner_badges="badges; rm -r /", mmowner_cov="false",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert calls[1].endswith("[pytest-mmowner==0.1.0]")
     assert calls[2] == (
         "mmowner [run] [--ci] [github] [--dialect] [6.1] [--level] [safety,order] "
-        "[--baseline] [known failures.toml] [reference]"
+        "[--baseline] [known failures.toml] [--set] [6.11@1] [--applicable] [59] "
+        "[--require] [safety,order] [--report] [my run.jsonl] [--badges] [badges; rm -r /] "
+        "[reference]"
     )
+
+
+def test_inputs_that_are_empty_were_not_given(action):
+    empty = {f"mmowner_{name.replace('-', '_')}": "" for name in INPUTS}
+    done, calls = action(**empty | {"mmowner_candidate": "reference"})
+    assert done.returncode == 0, done.stderr
+    assert calls[1].endswith(" [pytest-mmowner]")
+    assert calls[2] == "mmowner [run] [--ci] [github] [reference]"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options"),
+    [
+        ({"mmowner_cov": "true"}, "[--cov]"),
+        ({"mmowner_cov_fail_under": "90"}, "[--cov-fail-under] [90]"),
+        (
+            {"mmowner_cov": "true", "mmowner_cov_fail_under": "90"},
+            "[--cov-fail-under] [90] [--cov]",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("version", "package"), [("", "pytest-mmowner"), ("0.1.0", "pytest-mmowner==0.1.0"), (".", ".")]
+)
+def test_coverage_brings_what_it_takes(action, inputs, options, version, package):
+    done, calls = action(mmowner_candidate="rules:m:R", mmowner_version=version, **inputs)
+    assert done.returncode == 0, done.stderr
+    assert calls[1].endswith(f" [{package}] [pytest-mmowner[cov]]")
+    assert calls[2] == f"mmowner [run] [--ci] [github] {options} [rules:m:R]"
+
+
+def test_coverage_is_true_or_false(action):
+    done, calls = action(mmowner_candidate="reference", mmowner_cov="yes")
+    assert (done.returncode, calls) == (4, [])
+    assert done.stderr == "::error title=mmowner::the input 'cov' is true or false, not 'yes'\n"
 
 
 @pytest.mark.parametrize("version", [".", "/src/x", "git+https://example.org/x"])
@@ -100,7 +145,8 @@ def test_the_script_with_the_real_suite(tmp_path):
         **os.environ, "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
         "RUNNER_TEMP": str(tmp_path / "temp"), "GITHUB_STEP_SUMMARY": str(summary),
         "GITHUB_ACTIONS": "true", "MMOWNER_CANDIDATE": "mutant:siblings-first",
-        "MMOWNER_LEVEL": "order",
+        "MMOWNER_LEVEL": "order", "MMOWNER_SET": "6.11@1", "MMOWNER_REQUIRE": "order",
+        "MMOWNER_APPLICABLE": "62", "MMOWNER_REPORT": "run.jsonl", "MMOWNER_BADGES": "badges",
     }  # fmt: skip
     done = subprocess.run(
         [SCRIPT], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
@@ -108,15 +154,39 @@ def test_the_script_with_the_real_suite(tmp_path):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "\n::error title=SEARCH-01::fail" in done.stdout
     assert "mutant:siblings-first" in summary.read_text("utf-8")
+    assert verify(tmp_path / "run.jsonl").header.set == "6.11@1"
+    assert (tmp_path / "badges/mmowner-order.json").exists()
 
 
 def test_the_action_passes_every_input_as_a_variable():
-    text = (GITHUB / "actions/mmowner/action.yml").read_text("utf-8")
     script = SCRIPT.read_text("utf-8")
-    for name in ("candidate", "dialect", "level", "baseline", "version"):
-        assert f"MMOWNER_{name.upper()}: ${{{{ inputs.{name} }}}}" in text
-        assert f"MMOWNER_{name.upper()}" in script
-    assert "upload" not in text.lower().replace("uploads nothing", "")
+    assert len(INPUTS) == 12
+    for name in INPUTS:
+        variable = f"MMOWNER_{name.upper().replace('-', '_')}"
+        assert f"        {variable}: ${{{{ inputs.{name} }}}}\n" in ACTION
+        assert f"${{{variable}:-" in script
+    assert ACTION.count("${{") == len(INPUTS)
+    assert "upload" not in ACTION.lower().replace("uploads nothing", "")
+
+
+def test_inputs_are_options_of_the_plugin_and_documented():
+    assert set(INPUTS) - {"version"} <= {name for name, *_ in OPTIONS}
+    document = (ROOT / "docs/ci.md").read_text("utf-8")
+    assert re.findall(r"^\| `([\w-]+)` \| ", document, re.MULTILINE) == INPUTS
+
+
+def test_what_the_documents_and_the_workflow_give_are_inputs():
+    for path in (ROOT / "docs/ci.md", GITHUB / "workflows/example.yml"):
+        given = re.search(r"actions/mmowner.*\n +with:\n((?: {10}[\w-]+: .*\n)+)", path.read_text())
+        assert set(re.findall(r"^ +([\w-]+): ", given[1], re.MULTILINE)) <= set(INPUTS)
+
+
+def test_the_gitlab_job_gives_options_that_there_are():
+    text = (ROOT / "examples/gitlab-ci.yml").read_text("utf-8")
+    command = text.partition("mmowner run ")[2].partition(" --\n")[0]
+    given = re.findall(r" --([\w-]+)=", command)
+    assert {"set", "require", "report", "badges"} == set(given)
+    assert set(given) <= {name for name, *_ in OPTIONS}
 
 
 @pytest.mark.parametrize("name", ["ci", "example"])

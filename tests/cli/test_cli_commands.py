@@ -1,9 +1,11 @@
 """The console script: calls, exit codes, what is listed, explained, replayed and tried."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +13,7 @@ from mmowner_reference import DIALECTS, parse_program
 from pytest_mmowner import MMOwnerError
 from pytest_mmowner._cli import _output, _records, _run, _smoke, build_parser, main
 from pytest_mmowner._cli._parser import CallWrong, markdown, walk
+from pytest_mmowner._record_check import RecordError
 from pytest_mmowner._requirements import requirements
 from pytest_mmowner.zoo import MUTANTS
 
@@ -60,7 +63,7 @@ def program(tmp_path):
         (["run", "-x"], "for pytest goes behind --"),
         (["list", "mutants", "again"], "unrecognized arguments: again"),
         (["explain"], "required: ID"),
-        (["explain", "SEARCH-1"], "Did you mean 'SEARCH-01'?"),
+        (["explain", "SERCH-01"], "Did you mean 'SEARCH-01'?"),
         (["explain", "search-01"], "Did you mean 'SEARCH-01'?"),
         (["explain", "mutant:no-sibling"], "Did you mean 'no-siblings'?"),
         (["report"], "needs a command: verify, show, compare"),
@@ -243,12 +246,17 @@ def test_a_requirement_is_explained_with_its_hazard_drawn_and_its_tests(call):
 
 
 def test_every_requirement_names_its_tests(call):
-    for rule in requirements():
-        assert json.loads(call("explain", rule, "--json")[1])["tests"], rule
+    for name, rule in requirements().items():
+        data = json.loads(call("explain", name, "--json")[1])
+        assert bool(data["tests"]) != bool(rule.untested), name
+        text = " ".join(call("explain", name)[1].split())
+        assert f"how sure: {rule.mark}, " in text
+        assert ("no test of this suite can show it: " in text) == bool(rule.untested)
+        assert ("nobody is judged by it" in text) == rule.observation
 
 
 def test_a_dialect_is_explained_by_its_commits(call):
-    assert "commit 39af1765f1f6" in call("explain", "6.1")[1]
+    assert "commit 39af1765f1f6" in call("explain", "3.16")[1]
     assert [c["row"] for c in json.loads(call("explain", "6.11", "--json")[1])["changes"]] == [
         "6.11"
     ]
@@ -299,7 +307,13 @@ def test_a_replay_reads_json_and_writes_it(call, program, wrapped):
     ("text", "said"),
     [
         ("exit(1", "line 1"),
-        ("# nothing", "there is no operation in it"),
+        ("# nothing", "there is no operation in it. Write one operation a line, as in clone("),
+        ("clone(1, 2, mm=2)\nexti(2)", "'exti'; known are clone, exit, exec, reap, hold, "),
+        ("clone(1, 2, mm=2)\nexti(2)", "Did you mean 'exit'?"),
+        ("clone(1, 2, VM|VFROK)", "known are VM, THREAD, PARENT, VFORK. Did you mean 'VFORK'?"),
+        ("clone(1, 2, mn=2)", "its fields are task, child, flags, mm. Did you mean 'mm'?"),
+        ('[{"op": "colne"}]', "operation 1: unknown operation 'colne'; known are clone"),
+        ('[{"op": "colne"}]', "Did you mean 'clone'?"),
         ("[]", "there is no operation in it"),
         ("{}", 'needs the operations in "program"'),
         ('{"program": 3}', "a list of operations, not int"),
@@ -358,18 +372,21 @@ def test_smoke_introduces_a_candidate_and_tries_it(call):
     assert "missing:       kthread" in out
     assert "the candidate does not show kthread" in out
     assert out.count("\npass ") == 3
-    assert "now the suite: mmowner run" in out
+    assert re.search(rf"\nnot judged:    \d+ of {len(requirements())} requirements:\n", out)
+    assert f"\nnothing wrong so far; now the suite: mmowner run '{ADAPTER}'\n" in out
     data = json.loads(call("smoke", ADAPTER, "--json")[1])
     assert data["ok"]
     assert data["version"] == "1.0"
-    assert any("KTHREAD-01" in rules for rules in data["not_applicable"].values())
+    lacking = data["not_applicable"].values()
+    assert any("KTHREAD-01" in rules for rules in lacking)
+    assert f"not judged:    {sum(map(len, lacking))} of" in out
 
 
 def test_smoke_says_what_is_wrong(call):
     code, out, _ = call("smoke", "mutant:no-handoff")
     assert code == 1
     assert "allowed are only: task 3" in out
-    assert "mmowner replay takes the program" in out
+    assert out.endswith("mmowner replay FILE --candidate mutant:no-handoff\n")
     assert not json.loads(call("smoke", "mutant:no-handoff", "--json")[1])["ok"]
 
 
@@ -378,7 +395,7 @@ def test_smoke_does_not_take_nothing_for_success(call, monkeypatch):
     code, out, _ = call("smoke", ADAPTER)
     assert code == 1
     assert "not applicable a kernel thread (kthread(2)): it does not show kthread" in out
-    assert "nothing could be tried: that is no success" in out
+    assert "nothing could be tried, and that is no success" in out
     assert not json.loads(call("smoke", ADAPTER, "--json")[1])["ok"]
 
 
@@ -391,6 +408,39 @@ def test_smoke_does_not_take_an_error_for_success(call, tmp_path):
     assert code == 1
     assert "\nerror " in out
     assert "ZeroDivisionError" in out
+    assert out.endswith("\nthe candidate or its adapter broke: mend that first, then try again\n")
+
+
+def test_smoke_says_the_next_command_with_the_dialect_that_was_asked_for(call):
+    code, out, _ = call("smoke", "reference", "--dialect", "6.1")
+    assert code == 0
+    assert out.endswith("now the suite: mmowner run reference --dialect 6.1\n")
+    assert f"not judged:    0 of {len(requirements())} requirements\n" in out
+
+
+def test_smoke_says_of_an_adapter_that_does_not_start_only_that(call):
+    code, out, _ = call("smoke", "cmd:/bin/false")
+    assert code == 1
+    assert "it did not start: the candidate broke: it exited with status 1" in out
+    assert "not judged" not in out
+    data = json.loads(call("smoke", "cmd:/bin/false", "--json")[1])
+    assert (data["ok"], data["programs"]) == (False, [])
+    assert "exited with status 1" in data["error"]
+
+
+@pytest.mark.parametrize("words", [("smoke",), ("replay", "--candidate")])
+def test_a_trace_runs_no_program(call, program, tmp_path, words):
+    path = tmp_path / "seen.jsonl"
+    path.write_text(
+        '{"op": "clone", "task": 1, "child": 2, "mm": 2}\n{"ask": "owner", "mm": 2, "answer": 2}\n'
+    )
+    given = [program(HANDOFF)] if words[0] == "replay" else []
+    code, out, err = call(words[0], *given, *words[1:], f"trace:{path}")
+    assert (code, out) == (4, "")
+    assert err == (
+        f"mmowner: trace:{path}: a trace cannot be driven, so it runs no program. The suite "
+        f"judges what was recorded: mmowner run trace:{path}\n"
+    )
 
 
 def test_smoke_counts_what_is_missing_as_a_run_does(call):
@@ -410,11 +460,20 @@ def test_smoke_counts_what_is_missing_as_a_run_does(call):
 
 
 class Reader:
-    """Stands in for the module that reads records."""
+    """Stands in for the modules that read records."""
+
+    RecordError = RecordError
 
     def verify(self, path):
         if "bad" in path:
-            raise MMOwnerError(f"{path}: truncated after line 2")
+            raise RecordError(path, 2, "truncated")
+        return SimpleNamespace(footer=SimpleNamespace(lines=7, sha256="12ab"))
+
+    def show_data(self, path):
+        return {"file": path}
+
+    def compare_data(self, paths):
+        return {"candidates": paths}
 
     def show(self, path):
         return f"record {path}\n"
@@ -426,9 +485,24 @@ class Reader:
 def test_records_are_verified_shown_and_compared(call, monkeypatch):
     monkeypatch.setattr(_records, "import_module", lambda name: Reader())
     assert call("report", "verify", "a")[:2] == (0, "a: complete and unaltered\n")
-    assert call("report", "verify", "bad") == (1, "", "mmowner: bad: truncated after line 2\n")
+    assert call("report", "verify", "bad") == (1, "", "mmowner: bad:2: truncated\n")
     assert call("report", "show", "a")[:2] == (0, "record a\n")
     assert call("report", "compare", "a", "b", "c")[:2] == (0, "a | b | c\n")
+
+
+def test_records_are_verified_shown_and_compared_for_scripts(call, monkeypatch):
+    monkeypatch.setattr(_records, "import_module", lambda name: Reader())
+    for words, expected in [
+        (("verify", "a"), {"file": "a", "ok": True, "lines": 7, "sha256": "12ab"}),
+        (("show", "a"), {"file": "a"}),
+        (("compare", "a", "b"), {"candidates": ["a", "b"]}),
+    ]:
+        code, out, err = call("report", *words, "--json")
+        assert (code, json.loads(out), err) == (0, expected, "")
+    code, out, err = call("report", "verify", "bad", "--json")
+    assert (code, err) == (1, "mmowner: bad:2: truncated\n")
+    assert json.loads(out) == {"file": "bad", "ok": False, "line": 2, "why": "truncated"}
+    assert call("report", "compare", "a", "--json")[:2] == (4, "")
 
 
 def test_baseline_update_gets_file_pytests_arguments_and_reason(call, monkeypatch):

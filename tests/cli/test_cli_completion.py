@@ -53,8 +53,25 @@ def test_a_script_knows_commands_requirements_mutants_and_dialects(shell, script
         assert word in text
 
 
+NO_SIBLINGS = {name for name in MUTANTS if name.startswith("no-sib")}
 CASES = [
-    ("mmowner ", {"run", "list", "explain", "replay", "smoke", "report", "baseline", "completion"}),
+    (
+        "mmowner ",
+        {
+            "run",
+            "list",
+            "explain",
+            "diff",
+            "hazards",
+            "replay",
+            "smoke",
+            "report",
+            "baseline",
+            "completion",
+        },
+    ),
+    ("mmowner diff 6.1 --about o", {"owner"}),
+    ("mmowner diff rfc", {"rfc-v4"}),
     ("mmowner rep", {"replay", "report"}),
     ("mmowner report ", {"verify", "show", "compare"}),
     ("mmowner report v", {"verify"}),
@@ -62,7 +79,7 @@ CASES = [
     ("mmowner list mu", {"mutants"}),
     ("mmowner list --level sa", {"safety"}),
     ("mmowner run --dialect 6", {"6.1", "6.11"}),
-    ("mmowner explain siblings-f", {"siblings-first"}),
+    ("mmowner explain siblings-f", {name for name in MUTANTS if name.startswith("siblings-f")}),
     ("mmowner run --dial", {"--dialect"}),
 ]
 
@@ -72,7 +89,7 @@ CASES = [
     [
         *CASES,
         ("mmowner run --dialect=6", {"6.1", "6.11"}),
-        ("mmowner run mutant:no-sib", {"no-siblings"}),  # bash cuts at the colon itself
+        ("mmowner run mutant:no-sib", NO_SIBLINGS),  # bash cuts at the colon itself
         ("mmowner run -- --dia", set()),
         ("mmowner replay pro", {"program.txt"}),
         ("mmowner replay program.txt --candidate linux:h", {"host"}),
@@ -92,7 +109,8 @@ def test_bash_completes(line, words, script, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "words"), [*CASES, ("mmowner run mutant:no-sib", {"mutant:no-siblings"})]
+    ("line", "words"),
+    [*CASES, ("mmowner run mutant:no-sib", {f"mutant:{name}" for name in NO_SIBLINGS})],
 )
 def test_fish_completes(line, words, script, tmp_path):
     need("fish")
@@ -106,7 +124,8 @@ def test_fish_completes(line, words, script, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "words"), [*CASES, ("mmowner run mutant:no-sib", {"mutant:no-siblings"})]
+    ("line", "words"),
+    [*CASES, ("mmowner run mutant:no-sib", {f"mutant:{name}" for name in NO_SIBLINGS})],
 )
 def test_zsh_completes(line, words, script, tmp_path):
     """The function is called with its words; compadd is replaced by one that prints matches."""

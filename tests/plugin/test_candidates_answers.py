@@ -30,6 +30,7 @@ GOOD = [
     (Question("callbacks"), [], []),
     (Question("callbacks"), [CALL, CALL], [CALL, CALL]),
     (Question("callbacks"), [OrderedDict(CALL)], [CALL]),
+    (Question("callbacks"), [CALL | {"new": None}], [CALL | {"new": None}]),
     (Question("bill"), {}, {}),
     (Question("bill"), {"1": 4, "4": 0}, {"1": 4, "4": 0}),
     (Question("bill"), {1: 4}, {"1": 4}),
@@ -43,6 +44,7 @@ GOOD = [
 ]
 
 TASK = "an owner is the integer name of a task, or null"
+PARTY = "old, new and task are integers, or null where there is nobody new"
 BAD = [
     *((OWNER, raw, TASK) for raw in ("1", "", 1.0, True, False, [1], (1,), b"1", object())),
     (OWNER, 0, "no task was ever named 0"),
@@ -62,10 +64,11 @@ BAD = [
       for raw in (None, "dead", "LIVE", "live ", 0, ["live"], {"live": 1})),
     *((Question("callbacks"), raw, "the callbacks are a list")
       for raw in (None, {}, "", (), 0)),
-    *((Question("callbacks"), raw, "each callback has the fields new, old, seen, subsystem")
+    *((Question("callbacks"), raw, "each callback has the fields new, old, seen, subsystem in rfc-v4")
       for raw in ([None], [[]], [{}], [CALL | {"more": 1}], [CALL, {"old": 1}])),
-    *((Question("callbacks"), [CALL | {key: value}], "old, new and seen are integers")
-      for key in ("old", "new", "seen") for value in (None, "1", True)),
+    *((Question("callbacks"), [CALL | {key: value}], "old and seen are integers")
+      for key in ("old", "seen") for value in (None, "1", True)),
+    *((Question("callbacks"), [CALL | {"new": value}], PARTY) for value in ("1", True, 1.0, [1])),
     *((Question("bill"), raw, "the answer is an object of names to integers")
       for raw in (None, [], 3, "none", [["1", 3]])),
     (Question("bill"), {"1": None}, "the value of '1' is no integer"),
@@ -86,7 +89,7 @@ BAD = [
 
 @pytest.fixture(scope="module")
 def world():
-    return Kernel("6.11").run(parse_program(PROGRAM))
+    return Kernel("rfc-v4").run(parse_program(PROGRAM))
 
 
 def test_every_question_has_a_check_and_both_kinds_of_cases():
@@ -126,6 +129,35 @@ def test_a_bad_answer_is_the_adapters_mistake(question, raw, why, world):
 def test_a_bad_answer_that_is_not_noticed(question, raw, world):
     with pytest.raises(CandidateError):
         checked(question, raw, world)
+
+
+#: Callbacks of the dialects after the RFC: 4 is no task but a cgroup, 3 is no cgroup but a task.
+GROUPS = {"subsystem": "s", "old": 1, "new": 4, "seen": 3}
+ARGUMENTS = [
+    ("2.6.26", GROUPS, None),
+    ("2.6.26", GROUPS | {"new": None}, None),
+    ("2.6.26", GROUPS | {"new": 3}, "no cgroup was ever named 3"),
+    ("2.6.26", GROUPS | {"old": 3}, "no cgroup was ever named 3"),
+    ("2.6.26", GROUPS | {"task": 3}, "each callback has the fields new, old, seen, subsystem in 2.6.26"),
+    ("2.6.27", GROUPS, None),
+    ("2.6.28", GROUPS | {"task": 3}, None),
+    ("2.6.28", GROUPS | {"new": None, "task": None}, None),
+    ("2.6.28", GROUPS | {"task": 4}, "no task was ever named 4"),
+    ("2.6.28", GROUPS | {"task": "3"}, PARTY),
+    ("2.6.28", GROUPS, "each callback has the fields new, old, seen, subsystem, task in 2.6.28"),
+    ("rfc-v4", GROUPS, "no task was ever named 4"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dialect", "call", "why"), ARGUMENTS)
+def test_a_callback_has_the_arguments_of_the_dialect(dialect, call, why):
+    world = Kernel(dialect).run(parse_program(PROGRAM))
+    if why is None:
+        assert checked(Question("callbacks"), [call], world) == [call]
+        return
+    with pytest.raises(CandidateError) as caught:
+        checked(Question("callbacks"), [call], world)
+    assert caught.value.text.endswith(f": {why}")
 
 
 def test_a_long_answer_is_cut(world):

@@ -81,8 +81,6 @@ def test_every_task_is_drawn_once_and_every_owner_has_its_star(dialect):
     for number in range(25):
         world = Kernel(dialect)
         for op in random_program(Random(number), 40, dialect):
-            if dialect == "rfc-v4" and op.word == "clone" and op.task == 1 and "THREAD" in op.flags:
-                break  # BUG (reported): init's threads are drawn twice; see above
             world.do(op)
             lines = tree(world)
             tasks = [line for line in lines if not line.startswith("mm ")]

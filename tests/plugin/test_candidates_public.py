@@ -141,7 +141,7 @@ def test_the_example_is_right(good):
     assert good.ok
     assert good.candidate == "Tracker"
     assert good.dialect == "6.11"
-    assert set(good.tests) == set(requirements())
+    assert set(good.tests) >= {r.id for r in requirements().values() if r.judged}
     counts = good.counts(good.tests)
     assert set(counts) == {"pass", "not applicable"}
     assert counts["pass"] >= 20
@@ -167,7 +167,9 @@ def test_a_wrong_tracker_is_not_ok_and_the_report_has_the_programs():
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_level_chooses_its_requirements(level, no_campaign):
     result = check("reference", level=level, dialect="none")
-    assert set(result.tests) == {r.id for r in requirements().values() if r.level == level}
+    owed = {r.id for r in requirements().values() if r.level == level and r.judged}
+    assert owed <= set(result.tests)
+    assert {requirements()[name].level for name in result.tests} <= {level}
     assert set(result.by_level()) <= {level}
 
 

@@ -58,6 +58,20 @@ def test_operations_names_and_comments_are_read():
             [{"subsystem": "s", "old": 2, "new": 1, "seen": 2},
              {"subsystem": "t", "old": 2, "new": 1, "seen": 1}],
         ),
+        (
+            "callbacks == s(A -> root seen P)", Question("callbacks"), None,
+            [{"subsystem": "s", "old": 2, "new": 1, "seen": 2}],
+        ),
+        (
+            "callbacks == s(A -> nobody seen P)", Question("callbacks"), None,
+            [{"subsystem": "s", "old": 2, "new": None, "seen": 2}],
+        ),
+        (
+            "callbacks == s(A -> root for init seen P), t(A -> nobody for nobody seen P)",
+            Question("callbacks"), None,
+            [{"subsystem": "s", "old": 2, "new": 1, "seen": 2, "task": 1},
+             {"subsystem": "t", "old": 2, "new": None, "seen": 2, "task": None}],
+        ),
     ],
 )  # fmt: skip
 def test_every_kind_of_expectation_is_read(line, question, key, value):
@@ -73,6 +87,9 @@ def test_every_kind_of_expectation_is_read(line, question, key, value):
         ("rfc-v4:", {"rfc-v4"}),
         ("6.1, 6.11:  ", {"6.1", "6.11"}),
         ("none,rfc-v4:", {"none", "rfc-v4"}),
+        ("2.6.27..2.6.29:", {"2.6.27", "2.6.28", "2.6.29"}),
+        ("..2.6.26, 6.1.., none:", {"rfc-v4", "2.6.26", "6.1", "6.11", "none"}),
+        ("..:", set(DIALECTS) - {"none"}),
         ("", set(DIALECTS)),
     ],
 )
@@ -108,8 +125,11 @@ def test_an_expectation_can_belong_to_some_dialects(prefix, dialects):
             "callbacks look like memrlimit(P -> Q seen P), or nothing",
         ),
         ("callbacks == s(init -> X seen init)", "no task X was mentioned before"),
-        ("6.12: owner(1) == 1", "unknown dialect in ['6.12']"),
-        ("6.1,oops: owner(1) == 1", "unknown dialect in ['6.1', 'oops']"),
+        ("6.12: owner(1) == 1", "unknown dialect '6.12'"),
+        ("6.1..6.12: owner(1) == 1", "unknown dialect '6.12'"),
+        ("..none: owner(1) == 1", "none is in no range"),
+        ("6.11..6.1: owner(1) == 1", "6.11..6.1: the older dialect comes first"),
+        ("6.1,oops: owner(1) == 1", "unknown dialect 'oops'"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(line, why):

@@ -110,6 +110,7 @@ def test_the_patience_of_a_command_is_the_timeout():
     assert candidate._patience == 3.5
 
 
+KNOWN = ", ".join(DIALECTS)
 WRONG = [
     ("pyhton:m:x", "unknown candidate 'pyhton:m:x'. Did you mean 'python'?"),
     ("refrence", "unknown candidate 'refrence'. Did you mean 'reference'?"),
@@ -117,8 +118,8 @@ WRONG = [
     ("", "unknown candidate ''. A candidate is reference or reference:DIALECT; "),
     ("qqqq", "unknown candidate 'qqqq'. A candidate is "),
     ("qqqq:x", "cmd:./adapter --flags; mutant:NAME; linux:uml, linux:uml=PATH or linux:host"),
-    ("reference:6.12", "unknown dialect '6.12'; known are rfc-v4, 6.1, 6.11, none. Linux 6.12 is judged by '6.11'"),
-    ("reference:rfc4", "unknown dialect 'rfc4'; known are rfc-v4, 6.1, 6.11, none. Did you mean 'rfc-v4'?"),
+    ("reference:6.12", f"unknown dialect '6.12'; known are {KNOWN}. Linux 6.12 is judged by '6.11'"),
+    ("reference:rfc4", f"unknown dialect 'rfc4'; known are {KNOWN}. Did you mean 'rfc-v4'?"),
     ("mutant:no-handof", "unknown mutant 'no-handof'. Did you mean 'no-handoff'?"),
     ("mutant:no-handof", f"Known are {', '.join(MUTANTS)}"),
     ("mutant:", "unknown mutant ''."),
@@ -140,7 +141,7 @@ WRONG = [
     ("python:nowhere.py:Tracker", "there is no file 'nowhere.py'"),
     ("python:package:Tracker", "package has no 'Tracker'"),
     ("rules:./package/no.py:Rules", "there is no file 'package/no.py'"),
-    ("python:mykernel:Future", "speaks the dialect '7.5', which is not there yet; known are rfc-v4, 6.1, 6.11, none. Choose one with --mmowner-dialect"),
+    ("python:mykernel:Future", f"speaks the dialect '7.5', which is not there yet; known are {KNOWN}. Choose one with --mmowner-dialect"),
     ("rules:mykernel:FutureRules", "unknown dialect '7.5'; known are rfc-v4"),
     ("cmd:", "cmd:: name a program, as in cmd:./adapter --flag"),
     ("cmd:./nowhere", "the program './nowhere' is not there"),

@@ -233,6 +233,9 @@ MALFORMED = {
     "no object": (f"{CLONE}\n7", 2, 'a line is an object with either "op" or "ask"'),
     "both": (f'{CLONE}\n{{"op": "exit", "ask": "owner"}}', 2, 'either "op" or "ask"'),
     "an unknown operation": ('{"op": "fly", "task": 2}', 1, "unknown operation 'fly'"),
+    "a misspelt operation": ('{"op": "exti", "task": 2}', 1, r"subsystem\. Did you mean 'exit'\?$"),
+    "a misspelt flag": (
+        '{"op": "clone", "task": 1, "child": 2, "flags": ["TREAD"]}', 1, r"VFORK\. Did you mean 'THREAD'"),
     "an operation that is no word": ('{"op": [1]}', 1, "a word in 'op'"),
     "an unknown field": ('{"op": "exit", "task": 1, "at": 3}', 1, "unknown field 'at'"),
     "a field missing": ('{"op": "exit"}', 1, "missing field"),
@@ -270,13 +273,34 @@ def test_a_wrong_line_is_a_wrong_call_with_its_number(tmp_path, text, line, reas
 
 
 def test_a_trace_without_answers_a_name_or_a_file_is_a_wrong_call(tmp_path, trace):
-    for entries in ([], [json.loads(CLONE)]):
-        with pytest.raises(CallError, match="nothing was observed in it"):
-            judge_trace(trace(entries)) if entries else judge_trace(trace([{"op": "reset"}]))
+    with pytest.raises(CallError, match="nothing was observed in it"):
+        judge_trace(trace([json.loads(CLONE)]))
     with pytest.raises(CallError, match=r"cannot be read: No such file"):
         judge_trace(tmp_path / "nowhere.jsonl")
     with pytest.raises(CallError, match=r"trace:: name a file, as in trace:FILE.jsonl"):
         open_trace("trace:", "", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", "the file is empty"), ("\n \n", "the file is empty"),
+        ('{"op": "reset"}\n', "there is no operation in it"),
+        ('{"op": "start", "name": "vm-17"}\n{"op": "reset"}\n', "there is no operation in it"),
+    ],
+)  # fmt: skip
+def test_a_trace_without_operations_is_a_wrong_call_that_says_what_belongs_there(
+    tmp_path, text, what
+):
+    path = tmp_path / "empty.jsonl"
+    path.write_text(text)
+    with pytest.raises(CallError) as caught:
+        judge_trace(path)
+    said = str(caught.value)
+    assert said.startswith(f"trace {path}: {what}, so there is nothing to judge. Either the")
+    # What it shows is right, or following it would lead nowhere.
+    path.write_text("\n".join(re.findall(r"\{.*?\}", said)))
+    assert judge_trace(path).ok
 
 
 def test_a_dialect_that_is_not_there_is_a_wrong_call(trace):

@@ -2,13 +2,20 @@
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
 import pytest
+from record_making import sealed
 
+from pytest_mmowner import open_candidate
+from pytest_mmowner._candidates import linux
+from pytest_mmowner._candidates.process import LineProcess
+from pytest_mmowner._record import _tested
 from pytest_mmowner._record_lines import Header, OutcomeLine, RequirementLine, clean, decode, schema
 from pytest_mmowner._record_read import RecordError, read_record, show, verify
+from pytest_mmowner._session import Session
 
 FEW = ("-k", "forked_child or sibling_comes or a_child_comes")
 
@@ -79,7 +86,54 @@ def test_a_command_is_recorded_with_its_command_line_and_what_it_said(pytester, 
     assert one.spec == adapter
     assert one.started == [sys.executable, str(root / "examples/python/adapter.py")]
     assert one.language == "Python"
-    assert f"started as {sys.executable}" in show(pytester.path / "run.jsonl")
+    assert f"started: {sys.executable}" in show(pytester.path / "run.jsonl")
+
+
+@pytest.mark.parametrize("how", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_the_record_says_which_outcomes_the_file_of_known_failures_is_about(pytester, suite, how):
+    (pytester.path / "known.toml").write_text(
+        '[[known]]\nrequirement = "FORK-01"\nreason = "mended long ago"\n'
+        '[[known]]\nrequirement = "SEARCH-01"\nreason = "later"\n'
+    )
+    suite(*how, "--mmowner-report=run.jsonl", "--mmowner-baseline=known.toml",
+          "--mmowner-candidate=mutant:no-siblings")  # fmt: skip
+    path = pytester.path / "run.jsonl"
+    record = verify(path)
+    listed = {rule for _, rule in record.listed}
+    assert listed == {"FORK-01", "SEARCH-01"}  # the first entry too, whose number is 0
+    assert {one.requirement for one in record.outcomes} > listed
+    assert all(one.listed == (one.requirement in listed) for one in record.outcomes)
+    assert record.requirements["mutant:no-siblings", "FORK-01"].verdict == "pass"
+    assert "fail (listed as known): " in show(path)
+
+
+def test_a_record_from_before_it_said_what_was_listed_is_read(small):
+    raw = small.read_bytes()
+    assert raw.count(b',"listed":false') == 5
+    small.write_bytes(sealed(raw.replace(b',"listed":false', b"").splitlines()))
+    assert not verify(small).listed
+
+
+@pytest.mark.parametrize("mode", ["uml", "host"])
+def test_a_kernel_is_recorded_with_how_it_was_started(root, tmp_path, monkeypatch, mode):
+    """A process stands in for the kernel with our agent in it."""
+    adapter = [sys.executable, str(root / "examples/python/adapter.py")]
+    monkeypatch.setattr(linux.launch, "build_agent", lambda: tmp_path / "agent")
+    monkeypatch.setattr(linux.launch, "build_initramfs", lambda agent: tmp_path / "initramfs.gz")
+    monkeypatch.setattr(linux.launch, "host_command", lambda agent: [str(agent)])
+    monkeypatch.setattr(linux, "LineProcess", lambda argv: LineProcess(adapter))
+    kernel = tmp_path / "linux.uml"
+    kernel.touch(0o755)
+    spec = f"linux:uml={kernel}" if mode == "uml" else "linux:host"
+    candidate, dialect = open_candidate(spec)
+    tested = _tested(Session(candidate, dialect), Counter())
+    candidate.close()
+    if mode == "host":
+        assert tested.started == ["this machine"]
+        return
+    assert tested.started[0] == str(kernel)
+    assert {f"initrd={tmp_path}/initramfs.gz", "uml_dir=DIRECTORY"} <= set(tested.started)
+    assert not any("agent" in word.replace(str(tmp_path), "") for word in tested.started)
 
 
 def test_every_line_follows_the_schema(pytester, suite, root):

@@ -16,7 +16,9 @@ from mmowner_reference import (
     random_program,
 )
 
-PROGRAMS = 20_000
+#: How many programs: those of a run of all tests, and of a fast one.
+PROGRAMS = 5_000
+FEW = 100
 LENGTH = 12
 SCOPE = Scope(tasks=5, mms=3, refs=1, kthreads=1, cgroups=1, threads=3)
 
@@ -37,17 +39,28 @@ def run_in_lockstep(program, dialect):
     return oracle.decided
 
 
+@pytest.mark.costly
+def test_no_false_alarm_in_a_few_random_programs(dialect):
+    judge(dialect, FEW)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_no_false_alarm_in_20_000_random_programs(dialect):
+def test_no_false_alarm_in_many_random_programs(dialect):
+    decided = judge(dialect, PROGRAMS)
+    assert dialect == "none" or "EXIT-02" in decided
+
+
+def judge(dialect, count):
+    """Run random programs; return what decided.  They are not trivial: they reach elections."""
     decided = Counter()
-    for seed in range(PROGRAMS):
+    for seed in range(count):
         decided.update(
             run_in_lockstep(random_program(Random(seed), LENGTH, dialect, SCOPE), dialect)
         )
-    # the programs are not trivial: they reach elections and the last of users
-    expected = {"CONF-01"} if dialect == "none" else {"INV-07", "SEARCH-01", "EXIT-02"}
+    expected = {"CONF-01"} if dialect == "none" else {"INV-07", "SEARCH-01"}
     assert expected <= set(decided)
+    return decided
 
 
 #: What random programs seldom have: one task among many has to be the right one.

@@ -36,16 +36,25 @@ CONTROLLED = """
     attach(7, cgroup=3)
     charge(7, pages=3)
 """
+CALLED = """
+    subsystem(a)
+    clone(1, 9, mm=5)
+    clone(9, 10, VM)
+    attach(10, cgroup=2)
+    exit(9)
+"""
 
 
 def rich(dialect):
     kernel = Kernel(dialect).run(parse_program(RICH))
     if dialect != "none":
         kernel.run(parse_program(CONTROLLED))
-    if dialect == "rfc-v4":
-        kernel.run(parse_program("subsystem(a)\nreap(3)"))
-    else:
+    if kernel.dialect.callbacks:
+        kernel.run(parse_program(CALLED))
+    if kernel.dialect.subreapers:
         kernel.run(parse_program("subreaper(7)"))
+    if dialect == "rfc-v4":
+        kernel.run(parse_program("reap(3)"))
     return kernel
 
 

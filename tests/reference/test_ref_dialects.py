@@ -13,51 +13,54 @@ from mmowner_reference import (
     Kernel,
     changes_of,
     dialect_of_release,
+    dialects_in,
 )
 
-#: history.md 1.3, for the dialects that can be chosen: field, rfc-v4, 6.1, 6.11, none.
+#: The feature matrix of the history of mm->owner (its section 1.3), field by field: the value,
+#: and the dialects that have it.  ``none`` is 6.11 but for three fields.
 VALUES = [
-    ("owner", True, True, True, False),
-    ("init_mm_owner", True, False, False, False),
-    ("delayed_leader", True, False, False, False),
-    ("last_user", "keep", "clear", "clear", "clear"),
-    ("nobody", "keep", "clear", "clear", "clear"),
-    ("exec_call", "new, mmap_sem held", "old", "old", "old"),
-    ("list_lock", "rcu", "tasklist", "tasklist", "tasklist"),
-    ("walk", "pick, then lock", "pick, then lock", "lock in place", "lock in place"),
-    ("children_list", "threads", "leaders", "leaders", "leaders"),
-    ("siblings_of", "parent", "real_parent", "real_parent", "real_parent"),
-    ("everything", "threads", "groups", "groups", "groups"),
-    ("skip_kthreads", False, True, True, True),
-    ("stop_when_alone", False, True, True, True),
-    ("callbacks", "tasks", None, None, None),
-    ("lru_gen", False, True, True, False),
-    ("failed_fork_clears", False, True, True, True),
-    ("zombie_cgroup", "root", "own", "own", "own"),
-    ("unowned_pays", None, "root", "root", "root"),
-    ("ptrace_moves", True, False, False, False),
-    ("adopter", "next", "first", "first", "first"),
-    ("subreapers", False, True, True, True),
-]
+    ("owner", {"..": True, "none": False}),
+    ("init_mm_owner", {"..3.0": True, "3.16.., none": False}),
+    ("delayed_leader", {"rfc-v4": True, "2.6.26.., none": False}),
+    ("last_user", {"..2.6.33": "keep", "3.0.., none": "clear"}),
+    ("nobody", {"..2.6.26": "keep", "2.6.27.., none": "clear"}),
+    ("exec_call", {"rfc-v4": "new, mmap_sem held", "2.6.26": "old, mmap_sem held", "2.6.27.., none": "old"}),
+    ("list_lock", {"rfc-v4": "rcu", "2.6.26.., none": "tasklist"}),
+    ("walk", {"..6.1": "pick, then lock", "6.11, none": "lock in place"}),
+    ("children_list", {"..2.6.31": "threads", "2.6.33.., none": "leaders"}),
+    ("siblings_of", {"..2.6.29": "parent", "2.6.31.., none": "real_parent"}),
+    ("everything", {"..3.0": "threads", "3.16.., none": "groups"}),
+    ("skip_kthreads", {"..3.0": False, "3.16.., none": True}),
+    ("stop_when_alone", {"..5.2": False, "6.1.., none": True}),
+    ("callbacks", {"rfc-v4": "tasks", "2.6.26, 2.6.27": "cgroups", "2.6.28": "cgroups and task", "2.6.29.., none": None}),
+    ("handoff_mmap_sem", {"..2.6.26": "never", "2.6.27": "nobody", "2.6.28": "always", "2.6.29.., none": "never"}),
+    ("lru_gen", {"..5.2": False, "6.1, 6.11": True, "none": False}),
+    ("failed_fork_clears", {"..4.4": False, "5.2.., none": True}),
+    ("zombie_cgroup", {"..3.16": "root", "4.4.., none": "own"}),
+    ("unowned_pays", {"..3.0": None, "3.16.., none": "root"}),
+    ("ptrace_moves", {"..2.6.26": True, "2.6.27.., none": False}),
+    ("adopter", {"..3.16": "next", "4.4.., none": "first"}),
+    ("subreapers", {"..3.0": False, "3.16.., none": True}),
+]  # fmt: skip
 
-#: In which row each field got the value that it has today (history.md 1.1 and 1.3).
+#: In which row each field got the value that it has today (history, sections 1.1 and 1.3).
 SINCE = {
     "list_lock": "2.6.26", "delayed_leader": "2.6.26", "ptrace_moves": "2.6.27",
-    "nobody": "2.6.27", "exec_call": "2.6.27", "callbacks": "2.6.29", "siblings_of": "2.6.31",
+    "nobody": "2.6.27", "exec_call": "2.6.27", "callbacks": "2.6.29",
+    "handoff_mmap_sem": "2.6.29", "siblings_of": "2.6.31",
     "children_list": "2.6.33", "last_user": "3.0", "subreapers": "3.16", "unowned_pays": "3.16",
-    "skip_kthreads": "3.16", "everything": "3.16", "init_mm_owner": "3.16", "adopter": "5.2",
-    "zombie_cgroup": "5.2", "failed_fork_clears": "5.2", "lru_gen": "6.1",
+    "skip_kthreads": "3.16", "everything": "3.16", "init_mm_owner": "3.16", "adopter": "4.4",
+    "zombie_cgroup": "4.4", "failed_fork_clears": "5.2", "lru_gen": "6.1",
     "stop_when_alone": "6.1", "walk": "6.11",
 }  # fmt: skip
 
 CHANGE_IDS = [f"{change.row}-{number}" for number, change in enumerate(HISTORY)]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=[value[0] for value in VALUES])
-def test_the_chain_of_changes_gives_the_documented_value(value):
-    field, *expected = value
-    dialects = [DIALECTS[name] for name in ("rfc-v4", "6.1", "6.11", "none")]
-    assert [getattr(dialect, field) for dialect in dialects] == expected
+@pytest.mark.parametrize(("field", "values"), VALUES, ids=[value[0] for value in VALUES])
+def test_the_chain_of_changes_gives_the_documented_value(field, values):
+    expected = {name: value for where, value in values.items() for name in dialects_in(where)}
+    assert {name: getattr(dialect, field) for name, dialect in DIALECTS.items()} == expected
 
 
 def test_the_table_of_values_has_every_field():
@@ -67,11 +70,14 @@ def test_the_table_of_values_has_every_field():
 
 
 def test_the_dialects_are_named_as_their_rows_oldest_first():
-    assert list(DIALECTS) == ["rfc-v4", "6.1", "6.11", "none"]
+    assert list(DIALECTS) == [
+        "rfc-v4", "2.6.26", "2.6.27", "2.6.28", "2.6.29", "2.6.31", "2.6.33", "3.0", "3.16",
+        "4.4", "5.2", "6.1", "6.11", "none",
+    ]  # fmt: skip
     assert [dialect.name for dialect in DIALECTS.values()] == list(DIALECTS)
 
 
-@pytest.mark.parametrize("name", ["rfc-v4", "6.1", "6.11"])
+@pytest.mark.parametrize("name", ROWS)
 def test_the_era_of_a_dialect_is_that_of_its_row(name):
     assert DIALECTS[name].era == ROWS[name]
 
@@ -123,8 +129,13 @@ def test_the_last_change_of_each_field_is_in_the_documented_row():
 
 
 def test_the_changes_of_a_row_are_those_that_name_it():
-    assert [change.commit for change in changes_of("2.6.26")] == ["cf475ad28ac3", "4cd1a8fc3d3c"]
-    assert changes_of("2.6.28") == ()
+    commits = {row: [change.commit for change in changes_of(row)] for row in ROWS}
+    assert commits["rfc-v4"] == []
+    assert commits["2.6.26"] == ["cf475ad28ac3", "cf475ad28ac3", "4cd1a8fc3d3c"]
+    assert commits["2.6.28"] == ["9363b9f23c9c"]
+    assert sum(map(len, commits.values())) == len(HISTORY)
+    assert all(commits[row] for row in list(ROWS)[1:])
+    assert changes_of("none") == ()
 
 
 def test_folding_the_history_gives_the_exposed_rows():
@@ -164,17 +175,34 @@ RELEASES = [
     ("7.0-rc1", "6.11"),
     ("10.2.1", "6.11"),
     ("6.6.87.2-microsoft-standard-WSL2", "6.1"),
-    # rows that cannot be chosen yet
-    ("6.0.19", None),
-    ("5.15.0-91-generic", None),
-    ("5.2", None),
-    ("4.19.48", None),
-    ("3.16.0-4-amd64", None),
-    ("3.0.101", None),
-    ("2.6.32", None),
-    ("2.6.26", None),
+    ("6.12.48+deb13-amd64", "6.11"),
+    ("6.0.19", "5.2"),
+    ("5.15.0-91-generic", "5.2"),
+    ("5.2", "5.2"),
+    ("5.1.21", "4.4"),
+    ("4.19.48", "4.4"),
+    ("4.19.0-6-amd64", "4.4"),
+    ("4.4-rc1", "4.4"),
+    ("4.3.6", "3.16"),
+    ("3.16.0-4-amd64", "3.16"),
+    ("3.15.10", "3.0"),
+    ("3.10.0-1160.el7", "3.0"),
+    ("3.0.101", "3.0"),
+    ("2.6.39.4", "2.6.33"),
+    ("2.6.33", "2.6.33"),
+    ("2.6.32", "2.6.31"),
+    ("2.6.32-754.el6.x86_64", "2.6.31"),
+    ("2.6.32.61", "2.6.31"),
+    ("2.6.31-rc9", "2.6.31"),
+    ("2.6.30", "2.6.29"),
+    ("2.6.29.6", "2.6.29"),
+    ("2.6.28", "2.6.28"),
+    ("2.6.27.62", "2.6.27"),
+    ("2.6.26", "2.6.26"),
     # before the first row
     ("2.6.25", None),
+    ("2.6.25.20-0.7-default", None),
+    ("2.6", None),
     ("2.4.37", None),
     # no releases
     ("garbage", None),
@@ -192,3 +220,58 @@ RELEASES = [
 @pytest.mark.parametrize(("release", "row"), RELEASES)
 def test_a_release_belongs_to_the_last_row_that_began_before_it(release, row):
     assert dialect_of_release(release) == row
+
+
+RANGES = [
+    ("6.11", "6.11"),
+    ("none", "none"),
+    (" 6.1 , none ", "6.1 none"),
+    ("6.1, 6.1", "6.1"),
+    ("2.6.27..2.6.31", "2.6.27 2.6.28 2.6.29 2.6.31"),
+    ("2.6.27 .. 2.6.28", "2.6.27 2.6.28"),
+    ("3.0..3.0", "3.0"),
+    ("..2.6.26", "rfc-v4 2.6.26"),
+    ("rfc-v4..2.6.26", "rfc-v4 2.6.26"),
+    ("5.2..", "5.2 6.1 6.11"),
+    ("6.11..", "6.11"),
+    ("2.6.27..2.6.28, 6.11, none", "2.6.27 2.6.28 6.11 none"),
+    ("..2.6.26, 6.1..", "rfc-v4 2.6.26 6.1 6.11"),
+    ("..", " ".join(ROWS)),
+    (".., none", " ".join(DIALECTS)),
+]
+
+
+@pytest.mark.parametrize(("text", "names"), RANGES)
+def test_a_range_has_both_its_ends_and_never_none(text, names):
+    assert dialects_in(text) == set(names.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("2.4", "2.4"),
+        ("6.1, 6.2", "6.2"),
+        ("6.1..6.2", "6.2"),
+        ("2.4..6.1", "2.4"),
+        ("", ""),
+        ("6.1,", ""),
+        ("6.1-6.11", "6.1-6.11"),
+        ("6.1...", "."),
+    ],
+)
+def test_a_name_in_a_range_that_is_no_dialect_is_a_key_error(text, name):
+    with pytest.raises(KeyError) as caught:
+        dialects_in(text)
+    assert caught.value.args == (name,)
+
+
+@pytest.mark.parametrize("text", ["6.11..6.1", "2.6.27.., 3.0..2.6.33"])
+def test_a_range_from_new_to_old_is_an_error(text):
+    with pytest.raises(ValueError, match="the older dialect comes first"):
+        dialects_in(text)
+
+
+@pytest.mark.parametrize("text", ["6.1..none", "none..", "..none"])
+def test_none_is_in_no_range(text):
+    with pytest.raises(ValueError, match="none is in no range, name it by itself"):
+        dialects_in(text)

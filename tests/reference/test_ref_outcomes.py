@@ -137,7 +137,7 @@ THREADED = Scope(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.costly
 def test_the_outcomes_are_those_of_all_orders_one_by_one(dialect):
     compared = 0
     for seed in range(400):

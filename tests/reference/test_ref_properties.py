@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmowner_reference import (
-    DIALECTS,
     Exec,
     Kernel,
     Scope,
     copy_kernel,
+    dialects_in,
     format_program,
     is_legal,
     legal_ops,
@@ -23,10 +23,14 @@ from mmowner_reference import (
 )
 
 CHOICES = st.lists(st.integers(0, 10_000), max_size=16)
-ALL = sorted(DIALECTS)
-TODAY = ["6.1", "6.11"]
+TODAY = sorted(dialects_in("5.2.."))
+#: Where owners are right as long as nobody holds or borrows an mm and no fork fails.
+SIMPLE = dialects_in("2.6.26..")
 
-few = settings(max_examples=40, derandomize=True, deadline=None)
+#: Where an mm without an owner gets none again, between two that stand for them.
+LATER = sorted(dialects_in("2.6.27..") - {"2.6.28", "6.11"})
+
+few = settings(max_examples=30, derandomize=True, deadline=None)
 
 
 def each(dialects):
@@ -126,7 +130,7 @@ def check_nothing_held(kernel):
     assert not any(lock.held for lock in locks)
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES)
 def test_users_are_sharers_and_holders(dialect, choices):
@@ -134,7 +138,7 @@ def test_users_are_sharers_and_holders(dialect, choices):
         check_counts(kernel)
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES)
 def test_every_task_is_on_the_lists_it_belongs_to(dialect, choices):
@@ -142,7 +146,7 @@ def test_every_task_is_on_the_lists_it_belongs_to(dialect, choices):
         check_lists(kernel)
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES)
 def test_no_lock_is_held_between_operations(dialect, choices):
@@ -169,7 +173,7 @@ SCOPES = {
 }  # fmt: skip
 
 
-@each(ALL)
+@pytest.mark.costly
 @pytest.mark.parametrize("scope", SCOPES)
 def test_the_invariants_hold_in_every_world_of_a_small_scope(dialect, scope):
     count = 0
@@ -178,7 +182,7 @@ def test_the_invariants_hold_in_every_world_of_a_small_scope(dialect, scope):
         check_counts(kernel)
         check_lists(kernel)
         check_nothing_held(kernel)
-        if dialect in TODAY:
+        if dialect in TODAY or (dialect in SIMPLE and scope != "holders"):
             check_owners(kernel)
     assert count > 100
 
@@ -196,7 +200,7 @@ def test_the_invariant_of_owners_does_not_hold_in_the_rfc(dialect):
     assert not all(map(holds, worlds_within(dialect, scope, depth - 1)))
 
 
-@each(TODAY)
+@each(["2.6.28", *(pytest.param(name, marks=pytest.mark.slow) for name in LATER), "6.11"])
 def test_no_owner_comes_back_to_an_mm_without_one(dialect):
     scope, depth = SCOPES["holders"]
     for kernel in worlds_within(dialect, scope, depth):
@@ -210,7 +214,7 @@ def test_no_owner_comes_back_to_an_mm_without_one(dialect):
 # -- text, JSON, copies -------------------------------------------------------------------
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES)
 def test_a_printed_program_reads_back_as_the_same(dialect, choices):
@@ -218,7 +222,7 @@ def test_a_printed_program_reads_back_as_the_same(dialect, choices):
     assert parse_program(format_program(program)) == program
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES)
 def test_the_json_form_of_an_operation_reads_back_as_the_same(dialect, choices):
@@ -226,7 +230,7 @@ def test_the_json_form_of_an_operation_reads_back_as_the_same(dialect, choices):
         assert op_from_dict(op.to_dict()) == op
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES, more=st.lists(st.integers(0, 10_000), min_size=1, max_size=6))
 def test_a_copy_is_equal_independent_and_behaves_the_same(dialect, choices, more):
@@ -244,7 +248,7 @@ def test_a_copy_is_equal_independent_and_behaves_the_same(dialect, choices, more
     assert state_key(kernel) == state_key(copy)
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES)
 def test_a_program_from_choices_is_legal(dialect, choices):
@@ -254,7 +258,7 @@ def test_a_program_from_choices_is_legal(dialect, choices):
         kernel.do(op)
 
 
-@each(ALL)
+@pytest.mark.costly
 @few
 @given(choices=CHOICES, seed=st.integers(0, 1000))
 def test_what_there_is_to_ask_does_not_depend_on_any_owner(dialect, choices, seed):

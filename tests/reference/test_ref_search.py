@@ -12,6 +12,7 @@ from mmowner_reference import (
     Kernel,
     Scope,
     dangling_mms,
+    dialects_in,
     format_program,
     is_legal,
     kthread_mms,
@@ -25,9 +26,9 @@ from mmowner_reference import (
 
 #: What exists in each dialect and what does not.
 WORDS = {
-    "rfc-v4": frozenset(OPS) - {"subreaper"},
-    "6.1": frozenset(OPS) - {"subsystem"},
-    "6.11": frozenset(OPS) - {"subsystem"},
+    **dict.fromkeys(dialects_in("..2.6.28"), frozenset(OPS) - {"subreaper"}),
+    **dict.fromkeys(dialects_in("2.6.29..3.0"), frozenset(OPS) - {"subreaper", "subsystem"}),
+    **dict.fromkeys(dialects_in("3.16.."), frozenset(OPS) - {"subsystem"}),
     "none": frozenset(OPS) - {"subsystem", "cgroup", "attach", "charge"},
 }
 
