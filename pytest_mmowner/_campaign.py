@@ -66,10 +66,18 @@ def _random_program(seed: str, length: int, dialect: str, scope: Scope) -> Progr
     return random_program(Random(seed), length, dialect, scope)
 
 
-@lru_cache(maxsize=256)
-def _planned(program: Program, dialect: str, asks: tuple[str, ...]) -> Sequence[PlannedStep]:
-    """The same for what is asked after each operation."""
-    return plan(program, dialect, asks)
+@dataclass
+class _Planned:
+    """A program with what is asked after each operation, and a run in which all was right."""
+
+    steps: Sequence[PlannedStep]
+    settled: Run | None = None
+
+
+@lru_cache(maxsize=512)
+def _planned(program: Program, dialect: str, asks: tuple[str, ...]) -> _Planned:
+    """The same for the plan; a second candidate finds the right answers in it."""
+    return _Planned(plan(program, dialect, asks))
 
 
 @dataclass
@@ -157,8 +165,12 @@ class Campaign:
         return tuple(kept)
 
     def _judge(self, program: Sequence[Op]) -> Run:
-        steps = _planned(tuple(program), self.dialect, tuple(self.candidate.info.asks))
-        return judge_steps(self.candidate, steps, self.dialect)
+        planned = _planned(tuple(program), self.dialect, tuple(self.candidate.info.asks))
+        settled = planned.settled if self.candidate.typed else None
+        run = judge_steps(self.candidate, planned.steps, self.dialect, settled)
+        if self.candidate.typed and not run.deviations and run.error is None:
+            planned.settled = run
+        return run
 
     def broke(self, rule: str) -> bool:
         """Whether some program speaks against *rule*."""

@@ -71,33 +71,58 @@ def judge_program(
     return judge_steps(candidate, plan(program, dialect, asks), dialect)
 
 
-def judge_steps(candidate: Candidate, steps: Sequence[PlannedStep], dialect: str) -> Run:
-    """The same for a program that is planned already."""
-    oracle = Oracle(dialect)
-    names = Kernel(dialect)
+def judge_steps(
+    candidate: Candidate, steps: Sequence[PlannedStep], dialect: str, settled: Run | None = None
+) -> Run:
+    """The same for a program that is planned already.
+
+    *settled* is a run of these steps in which nothing was wrong: as long as the answers are
+    the same there is nothing to judge, which saves most of the time of a run.
+    """
+    oracle: Oracle | None = None
+    names: Kernel | None = None
     deviations: list[Deviation] = []
     answers: list[dict[Question, Any]] = []
     error: MMOwnerError | None = None
-    done = 0
     try:
         for raw, step in zip(candidate.run(steps), steps, strict=False):
+            if oracle is None or names is None:
+                if settled is not None and raw == settled.answers[len(answers)]:
+                    answers.append(settled.answers[len(answers)])
+                    continue
+                oracle, names = _after(steps, answers, dialect)
             oracle.do(step.op)
             names.do(step.op)
-            done += 1
             given = checked_answers(candidate, raw, names)
             answers.append(given)
             deviations += oracle.judge(given)
     except (Refused, Panic) as exc:
         said = exc.text if isinstance(exc, Panic) else f"refused: {exc}"
-        if done < len(steps):
-            deviations.append(_not_performed(steps[done].op, done + 1, said))
+        if len(answers) < len(steps):
+            deviations.append(_not_performed(steps[len(answers)].op, len(answers) + 1, said))
     except TooManyOutcomes as exc:
         error = Unknown(str(exc))
     except MMOwnerError as exc:
         error = exc
+    if oracle is None and settled is not None and len(answers) == len(steps):
+        return settled
+    if oracle is None:
+        oracle, _ = _after(steps, answers, dialect)
     return Run(
         tuple(step.op for step in steps), tuple(deviations), oracle.decided, tuple(answers), error
     )
+
+
+def _after(
+    steps: Sequence[PlannedStep], answers: Sequence[dict[Question, Any]], dialect: str
+) -> tuple[Oracle, Kernel]:
+    """Return oracle and names as they are after right answers to the first steps."""
+    oracle, names = Oracle(dialect), Kernel(dialect)
+    for step, given in zip(steps, answers, strict=False):
+        oracle.do(step.op)
+        names.do(step.op)
+        oracle.judge(given)
+    return oracle, names
 
 
 def checked_answers(

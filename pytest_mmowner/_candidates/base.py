@@ -61,6 +61,9 @@ class Candidate(ABC):
     """
 
     info: Info
+    #: Whether its raw answers have the right types, because they come from our own kernel.
+    #: ``True == 1``, so the answers of others are checked before they are compared.
+    typed: bool = False
 
     @property
     def started(self) -> tuple[str, ...]:

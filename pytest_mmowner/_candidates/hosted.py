@@ -30,6 +30,8 @@ CAPABILITIES = frozenset(OPS) | frozenset(ASKS) | {"refuse", "attach:thread"}
 class Hosted(Local):
     """A reference kernel under some rules."""
 
+    typed = True
+
     def __init__(
         self,
         spec: str,

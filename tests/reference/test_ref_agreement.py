@@ -17,7 +17,7 @@ from mmowner_reference import (
 )
 
 #: How many programs: those of a run of all tests, and of a fast one.
-PROGRAMS = 5_000
+PROGRAMS = 2_000
 FEW = 100
 LENGTH = 12
 SCOPE = Scope(tasks=5, mms=3, refs=1, kthreads=1, cgroups=1, threads=3)
