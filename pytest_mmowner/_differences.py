@@ -27,7 +27,6 @@ from mmowner_reference import (
     Question,
     Scope,
     compare_within,
-    dialect_of_release,
     difference_in,
     lacking,
     parse_program,
@@ -39,7 +38,8 @@ from mmowner_reference import (
 )  # fmt: skip
 
 from ._shrink import shrink
-from .errors import CallError, SuiteError, did_you_mean
+from ._spec import dialect_of
+from .errors import SuiteError
 
 #: What a search is about: owners, and everything else that can be asked.
 OWNER, OTHER, ALL = "owner", "other", "all"
@@ -110,15 +110,9 @@ def dialect_named(name: str) -> tuple[str, str]:
 
     Raises ``CallError`` for what is neither.
     """
-    if name in DIALECTS:
+    dialect = dialect_of(name)
+    if dialect == name:
         return name, ""
-    dialect = dialect_of_release(name)
-    if dialect is None:
-        raise CallError(
-            f"{name!r} is no dialect and no release of a kernel with mm->owner."
-            f"{did_you_mean(name, list(DIALECTS))} Dialects are {', '.join(DIALECTS)}; a release "
-            "looks like 5.15.0-91-generic"
-        )
     return dialect, f"{name} is judged by the dialect {dialect} ({DIALECTS[dialect].era})"
 
 

@@ -11,7 +11,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,7 +48,8 @@ def open_candidate(spec: str, options: Options | None = None) -> tuple[Candidate
     machine lacks what it takes.
     """
     options = Options() if options is None else options
-    check_dialect(options.dialect)
+    if options.dialect is not None:
+        options = replace(options, dialect=dialect_of(options.dialect))
     kind, _, rest = spec.partition(":")
     make = MAKERS.get(kind)
     from ._candidates.guard import Local  # noqa: PLC0415  each kind costs only who uses it
@@ -67,32 +68,39 @@ def choose_dialect(candidate: Candidate, options: Options) -> str:
     Raises ``CallError`` when the candidate claims a dialect that is not there yet.
     """
     if options.dialect is not None:
-        return options.dialect
+        return dialect_of(options.dialect)
     claimed = candidate.info.dialect
     if claimed is None:
         return DEFAULT
-    if claimed not in DIALECTS:
-        candidate.close()
+    if claimed in DIALECTS or dialect_of_release(claimed) is not None:
+        return dialect_of(claimed)
+    candidate.close()
+    raise CallError(
+        f"{candidate.info.spec} speaks the dialect {claimed!r}, which is not there yet; known "
+        f"are {', '.join(DIALECTS)}. Choose one with --mmowner-dialect to judge it anyway."
+    )
+
+
+def dialect_of(name: str) -> str:
+    """Return the dialect that *name* means: its own name, or a release of a kernel.
+
+    ``5.15.0-91-generic`` is judged by ``5.2``.  Raises ``CallError`` for anything else.
+    """
+    if name in DIALECTS:
+        return name
+    era = dialect_of_release(name)
+    if era is None:
         raise CallError(
-            f"{candidate.info.spec} speaks the dialect {claimed!r}, which is not there yet; known "
-            f"are {', '.join(DIALECTS)}. Choose one with --mmowner-dialect to judge it anyway."
+            f"unknown dialect {name!r}; known are {', '.join(DIALECTS)}, and releases of kernels "
+            f"that had owners, as 5.15.0-91-generic.{did_you_mean(name, DIALECTS)}"
         )
-    return claimed
-
-
-def check_dialect(name: str | None) -> None:
-    """Raise ``CallError`` when *name* is no dialect."""
-    if name is not None and name not in DIALECTS:
-        era = dialect_of_release(name)
-        hint = f" Linux {name} is judged by {era!r}." if era else did_you_mean(name, DIALECTS)
-        raise CallError(f"unknown dialect {name!r}; known are {', '.join(DIALECTS)}.{hint}")
+    return era
 
 
 def _reference(spec: str, rest: str, options: Options) -> Candidate:
     from ._candidates.hosted import Hosted  # noqa: PLC0415  each kind costs only who uses it
 
-    check_dialect(rest or None)
-    name = rest or options.dialect or DEFAULT
+    name = dialect_of(rest or options.dialect or DEFAULT)
     return Hosted(spec, DIALECTS[name])
 
 
@@ -109,8 +117,7 @@ def _rules(spec: str, rest: str, options: Options) -> Candidate:
 
     factory = require_callable(spec, load_object(spec, rest))
     claimed = getattr(factory, "dialect", None)
-    name = options.dialect or (claimed if isinstance(claimed, str) else DEFAULT)
-    check_dialect(name)
+    name = dialect_of(options.dialect or (claimed if isinstance(claimed, str) else DEFAULT))
     return rules_candidate(spec, factory, DIALECTS[name])
 
 

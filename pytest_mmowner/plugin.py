@@ -31,7 +31,8 @@ OPTIONS: Final = (
         "or a name that an installed package offers (default: reference)"
     )),
     ("dialect", "string", None, "NAME",
-     "the kernel era to judge by (default: what the candidate claims, else 6.11)"),
+     ("the kernel era to judge by, or a release of it as 5.15.0 (default: what the candidate "
+     "claims, else 6.11)")),
     ("level", "string", None, "LEVELS",
      "only requirements of these levels, with commas: safety, order, accounting, concurrency"),
     ("baseline", "string", None, "FILE",
@@ -165,9 +166,10 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         _needs_a_set(_option(config, "applicable"), _option(config, "set"))
         if state.explicit or state.dialect is not None:
-            from ._spec import check_dialect, check_kind  # noqa: PLC0415
+            from ._spec import check_kind, dialect_of  # noqa: PLC0415
 
-            check_dialect(state.dialect)
+            if state.dialect is not None:
+                state.dialect = dialect_of(state.dialect)
             for spec in state.specs:
                 check_kind(spec)
     except CallError as exc:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mmowner_reference import DEFAULT, OPS, Op, Program, Scope, program_from_choices
 
-from ._spec import check_dialect
+from ._spec import dialect_of
 from .errors import CallError, did_you_mean
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def programs(
     operations, and a program ends early only when nothing is possible any more.  Raises
     ``CallError`` for an unknown dialect.
     """
-    check_dialect(dialect)
+    dialect = dialect_of(dialect)
     bounds = Scope() if scope is None else scope
     if ops is not None:
         for word in ops:

@@ -129,7 +129,7 @@ def test_a_test_that_somebody_else_skips_is_unknown_and_not_green(pytester, suit
         (["--mmowner-candidate=python:nowhere:T"], "*module 'nowhere' cannot be imported*"),
         (["--mmowner-candidate=linux:moon"], "*linux:uml, linux:uml=PATH or linux:host*"),
         (["--mmowner-candidate=linux:uml=/nowhere/linux"], "*/nowhere/linux*apt install user-mode-linux*"),
-        (["--mmowner-dialect=6.12"], "*unknown dialect '6.12'; known are rfc-v4, 2.6.26, *, 6.11, none.*"),
+        (["--mmowner-dialect=6.x"], "*unknown dialect '6.x'; known are rfc-v4, 2.6.26, *, 6.11, none.*"),
         (["--mmowner-level=safty"], "*unknown level 'safty'*Did you mean 'safety'?*"),
         (["--mmowner-seed=one"], "*--mmowner-seed=one: not a number*"),
         (["--mmowner-timeout=0"], "*--mmowner-timeout=0: must be more than 0*"),

@@ -11,7 +11,7 @@ from mmowner_reference import DIALECTS, format_program
 from .._hazards import describe_hazard, find_hazard
 from .._requirements import LEVELS, MARKS, Requirement, requirements
 from .._search_order import order_drawing, said, search_order, stage_lines
-from .._spec import check_dialect
+from .._spec import dialect_of
 from ..errors import CallError, did_you_mean
 from ..zoo import MUTANTS
 from . import _subjects as subjects
@@ -52,7 +52,8 @@ def add_commands(parser: Parser) -> None:
 
 def list_things(args: argparse.Namespace, out: Output) -> int:
     """List what was asked for."""
-    check_dialect(args.dialect)
+    if args.dialect is not None:
+        args.dialect = dialect_of(args.dialect)
     if args.level and args.what != "requirements":
         raise CallError(f"list: {args.what} have no level; --level is for requirements")
     if args.dialect and args.what in ("dialects", "candidates"):

@@ -55,7 +55,7 @@ def program(tmp_path):
         (["report", "shw"], "Did you mean 'show'?"),
         (["list", "mutant"], "Did you mean 'mutants'?"),
         (["list", "--level", "ordr"], "Did you mean 'order'?"),
-        (["list", "--dialect", "6.12"], "unknown dialect '6.12'"),
+        (["list", "--dialect", "6.x"], "unknown dialect '6.x'"),
         (["list", "mutants", "--level", "order"], "--level is for requirements"),
         (["list", "dialects", "--dialect", "6.1"], "--dialect says nothing about dialects"),
         (["list", "--", "x"], "nothing may follow --, but 'x' does"),
@@ -180,7 +180,7 @@ def test_run_hands_its_options_and_the_rest_to_pytest(call, monkeypatch):
             "SEARCH-01",
         ),
         (["reference", "--", "-q", "-k", "older_sibling", "-Werror"], 0, "passed"),
-        (["reference", "--dialect=6.12"], 4, "unknown dialect"),
+        (["reference", "--dialect=6.x"], 4, "unknown dialect"),
         (["reference", "--", "-q", "-k", "no_such_test"], 5, "deselected"),
     ],
 )

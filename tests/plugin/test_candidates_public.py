@@ -114,8 +114,8 @@ def test_programs_shrink_to_short_and_simple_ones(wanted, program):
 
 
 def test_an_unknown_dialect_is_the_calls_fault():
-    with pytest.raises(CallError, match=r"unknown dialect '6\.2'"):
-        strategies.programs("6.2")
+    with pytest.raises(CallError, match=r"unknown dialect '6\.x'"):
+        strategies.programs("6.x")
 
 
 def test_an_unknown_word_is_the_calls_fault():
@@ -195,7 +195,7 @@ def test_an_open_candidate_stays_open(no_campaign):
     [
         ({"candidate": "reference", "level": "saftey"}, "unknown level 'saftey'. Did you mean 'safety'?"),
         ({"candidate": "reference", "level": ""}, "unknown level ''."),
-        ({"candidate": "reference", "dialect": "6.2"}, "unknown dialect '6.2'"),
+        ({"candidate": "reference", "dialect": "6.x"}, "unknown dialect '6.x'"),
         ({"candidate": "refrence"}, "Did you mean 'reference'?"),
         ({"candidate": 3}, "3 cannot be called"),
         ({"candidate": object}, "a tracker has at least the methods"),

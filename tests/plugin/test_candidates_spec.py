@@ -31,10 +31,10 @@ class Rules:
     def mm_update_next_owner(self, mm): ...
 
 class Future(Tracker):
-    dialect = "7.5"
+    dialect = "seven"
 
 class FutureRules(Rules):
-    dialect = "7.5"
+    dialect = "seven"
 
 number = 3
 """
@@ -118,8 +118,8 @@ WRONG = [
     ("", "unknown candidate ''. A candidate is reference or reference:DIALECT; "),
     ("qqqq", "unknown candidate 'qqqq'. A candidate is "),
     ("qqqq:x", "cmd:./adapter --flags; mutant:NAME; linux:uml, linux:uml=PATH or linux:host"),
-    ("reference:6.12", f"unknown dialect '6.12'; known are {KNOWN}. Linux 6.12 is judged by '6.11'"),
-    ("reference:rfc4", f"unknown dialect 'rfc4'; known are {KNOWN}. Did you mean 'rfc-v4'?"),
+    ("reference:6.x", f"unknown dialect '6.x'; known are {KNOWN}, and releases of kernels that had owners"),
+    ("reference:rfc4", f"unknown dialect 'rfc4'; known are {KNOWN}, and releases of kernels that had owners, as 5.15.0-91-generic. Did you mean 'rfc-v4'?"),
     ("mutant:no-handof", "unknown mutant 'no-handof'. Did you mean 'no-handoff'?"),
     ("mutant:no-handof", f"Known are {', '.join(MUTANTS)}"),
     ("mutant:", "unknown mutant ''."),
@@ -141,8 +141,8 @@ WRONG = [
     ("python:nowhere.py:Tracker", "there is no file 'nowhere.py'"),
     ("python:package:Tracker", "package has no 'Tracker'"),
     ("rules:./package/no.py:Rules", "there is no file 'package/no.py'"),
-    ("python:mykernel:Future", f"speaks the dialect '7.5', which is not there yet; known are {KNOWN}. Choose one with --mmowner-dialect"),
-    ("rules:mykernel:FutureRules", "unknown dialect '7.5'; known are rfc-v4"),
+    ("python:mykernel:Future", f"speaks the dialect 'seven', which is not there yet; known are {KNOWN}. Choose one with --mmowner-dialect"),
+    ("rules:mykernel:FutureRules", "unknown dialect 'seven'; known are rfc-v4"),
     ("cmd:", "cmd:: name a program, as in cmd:./adapter --flag"),
     ("cmd:./nowhere", "the program './nowhere' is not there"),
 ]  # fmt: skip
@@ -165,8 +165,8 @@ def test_a_candidate_with_an_unknown_dialect_is_closed(tmp_path, monkeypatch):
     close = Command.close
     monkeypatch.setattr(Command, "close", lambda self: (closed.append(self), close(self)))
     fake = tmp_path / "fake.py"
-    fake.write_text((EXAMPLES / "python" / "adapter.py").read_text().replace('"6.11"', '"7.5"'))
-    with pytest.raises(CallError, match=r"speaks the dialect '7\.5'"):
+    fake.write_text((EXAMPLES / "python" / "adapter.py").read_text().replace('"6.11"', '"seven"'))
+    with pytest.raises(CallError, match=r"speaks the dialect 'seven'"):
         open_candidate(f"cmd:{sys.executable} -I -S {fake}")
     assert len(closed) == 1
 
@@ -249,3 +249,24 @@ def test_did_you_mean_is_a_close_word_or_nothing(word, known, text):
 def test_every_kind_has_a_form_here_but_linux():
     assert {spec.partition(":")[0] for spec, *_ in FORMS} == set(KINDS) - {"linux", "trace"}
     assert set(KINDS) == set(MAKERS)
+
+
+@pytest.mark.parametrize(
+    ("release", "dialect"),
+    [
+        ("5.15.0-91-generic", "5.2"), ("2.6.32", "2.6.31"), ("6.12.48+deb13-amd64", "6.11"),
+        ("6.2", "6.1"), ("4.2.0-42-generic", "3.16"),
+    ],
+)  # fmt: skip
+def test_a_release_of_a_kernel_names_its_dialect_wherever_one_can_be_named(release, dialect):
+    assert open_candidate("reference", Options(dialect=release))[1] == dialect
+    candidate, spoken = open_candidate(f"reference:{release}")
+    assert spoken == dialect
+    assert candidate.dialect.name == dialect
+
+
+def test_a_candidate_may_claim_the_release_that_it_is(pytester):
+    pytester.makepyfile(
+        mykernel="class Rules:\n    dialect = '6.8.0-45-generic'\n    mm_init_owner = mm_update_next_owner = lambda *_: None"
+    )
+    assert open_candidate("rules:mykernel.py:Rules")[1] == "6.1"

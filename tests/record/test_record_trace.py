@@ -304,10 +304,10 @@ def test_a_trace_without_operations_is_a_wrong_call_that_says_what_belongs_there
 
 
 def test_a_dialect_that_is_not_there_is_a_wrong_call(trace):
-    path = trace([{"op": "start", "dialect": "7.0"}, *observed([DIFFERS], "6.11")])
-    with pytest.raises(CallError, match=r"unknown dialect '7.0'"):
+    path = trace([{"op": "start", "dialect": "7.x"}, *observed([DIFFERS], "6.11")])
+    with pytest.raises(CallError, match=r"unknown dialect '7.x'"):
         judge_trace(path)
-    with pytest.raises(CallError, match=r"speaks the dialect '7.0', which is not there yet"):
+    with pytest.raises(CallError, match=r"speaks the dialect '7.x', which is not there yet"):
         check(f"trace:{path}")
     assert judge_trace(path, "6.11").ok
 
