@@ -88,8 +88,9 @@ def zoo_table() -> str:
     ]  # fmt: skip
     return (
         f"# The zoo\n\nGenerated. {len(MUTANTS)} wrong implementations, each a candidate "
-        f"`mutant:NAME`. {len(MUTANTS) - racing} are sequential: some program shows them, and the "
-        "suite kills them ([by what](kill-matrix.md)). "
+        f"`mutant:NAME`. {len(MUTANTS) - racing} are sequential: no second CPU is "
+        "needed; the suite kills them, or they are proven to answer as their dialect does "
+        "([by what, and which](kill-matrix.md)). "
         f"{racing} need two CPUs at once; they are not yet killed.\n\n"
         "## Bugs of Linux\n\nOwnership went wrong in these ways, in kernels or in patches that "
         "were stopped in review.\n\n"

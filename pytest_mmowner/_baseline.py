@@ -28,7 +28,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
-from mmowner_reference import ASKS, DIALECTS, OPS
+from mmowner_reference import ASKS, DIALECTS, OPS, dialect_of_release
 
 from ._baseline_text import places
 from ._candidates.base import EXTRAS, PARTS, Info
@@ -184,7 +184,7 @@ def _entry(table: str, row: Mapping[str, Any], at: _Place) -> Entry:
     if dialect is not None and (not isinstance(dialect, str) or dialect not in DIALECTS):
         raise CallError(
             f"{at.of('dialect')}: unknown dialect {dialect!r}; known are {', '.join(DIALECTS)}."
-            f"{did_you_mean(str(dialect), DIALECTS)}"
+            f"{_meant(str(dialect))}"
         )
     candidate, has, lacks = _when(row.get("when", {}), at)
     return Entry(
@@ -192,6 +192,11 @@ def _entry(table: str, row: Mapping[str, Any], at: _Place) -> Entry:
         issue=_text(row, "issue", at) if "issue" in row else "",
         observed=_texts(row, "observed", at), candidate=candidate, has=has, lacks=lacks,
     )  # fmt: skip
+
+
+def _meant(dialect: str) -> str:
+    era = dialect_of_release(dialect)
+    return f" Linux {dialect} is judged by {era!r}." if era else did_you_mean(dialect, DIALECTS)
 
 
 def _when(when: Any, at: _Place) -> tuple[str, frozenset[str], frozenset[str]]:

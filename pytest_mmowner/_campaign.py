@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from random import Random
@@ -20,9 +21,12 @@ from mmowner_reference import (
     Deviation,
     Kernel,
     Op,
+    Oracle,
     PlannedStep,
     Program,
     Scope,
+    TooManyOutcomes,
+    expected,
     plan,
     random_program,
 )  # fmt: skip
@@ -99,6 +103,8 @@ class Campaign:
     cut_off: MMOwnerError | None = None
     #: The first runs, for whoever wants to judge their answers again.
     kept: list[Run] = field(default_factory=list)
+    #: What a right candidate would have decided; computed when it is asked for.
+    _right: frozenset[str] | None = None
     _ran: bool = False
     _shrunk: dict[str, ConformanceFailure] = field(default_factory=dict)
 
@@ -189,6 +195,7 @@ class Campaign:
                 self._shrunk[rule] = self._failure(rule, minimize=minimize)
             raise self._shrunk[rule]
         if self.error is not None:
+            self._can_decide(rule)
             raise self.error.with_traceback(None)
         if not self.decided[rule]:
             if self.cut_off is not None and 2 * self.cut >= self.programs:
@@ -197,6 +204,33 @@ class Campaign:
             lacks = self.candidate.info.lacks((*OPS, *ASKS))
             why = f"{LACKING} {', '.join(lacks)}: " if lacks else ""
             raise NotApplicable(f"{why}{self.programs} random programs never got to {rule}{cut}")
+
+    def _can_decide(self, rule: str) -> None:
+        """Raise ``NotApplicable`` when no right candidate of these capabilities decides *rule*.
+
+        A candidate that breaks has not decided anything, and that is its fault only where it
+        could have.
+        """
+        lacks = self.candidate.info.lacks((*OPS, *ASKS))
+        if lacks and rule not in self._decidable():
+            raise NotApplicable(
+                f"{LACKING} {', '.join(lacks)}: no random program of the others gets to {rule}"
+            )
+
+    def _decidable(self) -> frozenset[str]:
+        if self._right is None:
+            right: set[str] = set()
+            for number, (length, scope) in enumerate(self._programs()):
+                seed = f"{self.seed}/{self.dialect}/{number}"
+                program = self._usable(_random_program(seed, length, self.dialect, scope))
+                oracle = Oracle(self.dialect)
+                with suppress(TooManyOutcomes):
+                    for step in plan(program, self.dialect, self.candidate.info.asks):
+                        oracle.do(step.op)
+                        oracle.judge({q: expected(oracle.worlds[0], q) for q in step.questions})
+                right |= oracle.decided.keys()
+            self._right = frozenset(right)
+        return self._right
 
     def _failure(self, rule: str, *, minimize: bool) -> ConformanceFailure:
         program, found = self.failures[rule]

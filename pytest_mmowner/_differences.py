@@ -38,7 +38,7 @@ from mmowner_reference import (
 )  # fmt: skip
 
 from ._shrink import shrink
-from ._spec import dialect_of
+from ._spec import dialect_of, judged_by
 from .errors import SuiteError
 
 #: What a search is about: owners, and everything else that can be asked.
@@ -110,10 +110,7 @@ def dialect_named(name: str) -> tuple[str, str]:
 
     Raises ``CallError`` for what is neither.
     """
-    dialect = dialect_of(name)
-    if dialect == name:
-        return name, ""
-    return dialect, f"{name} is judged by the dialect {dialect} ({DIALECTS[dialect].era})"
+    return dialect_of(name), judged_by(name)
 
 
 # -- finding -----------------------------------------------------------------------------------

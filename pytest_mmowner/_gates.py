@@ -90,6 +90,12 @@ class LevelGate:
                     out[rule.id] = verdict
         return out
 
+    def nothing(self, verdicts: Verdicts) -> list[str]:
+        """Return the levels in which this suite judges nothing: they cannot be required."""
+        judged = {rule.level for rule in requirements().values()
+                  if rule.judged and verdicts.dialect in rule.dialects}  # fmt: skip
+        return [level for level in self.levels if level not in judged]
+
     def unjudged(self, verdicts: Verdicts) -> list[str]:
         """Return the requirements of these levels that nobody is judged by."""
         return [
@@ -99,7 +105,10 @@ class LevelGate:
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """A level that did not pass whole is red."""
-        red = any(self.missing(verdicts) for verdicts in self.state.verdicts.values())
+        red = any(
+            self.missing(verdicts) or self.nothing(verdicts)
+            for verdicts in self.state.verdicts.values()
+        )
         if red and not self.worker and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -109,7 +118,14 @@ class LevelGate:
         for verdicts in self.state.verdicts.values():
             missing = self.missing(verdicts)
             terminalreporter.write_sep("-", f"mmowner: required of {verdicts.candidate}: {levels}")
-            if not missing:
+            if nothing := self.nothing(verdicts):
+                terminalreporter.write_line(
+                    f"nothing was judged of the levels {', '.join(nothing)}: this suite has no "
+                    f"requirement of the dialect {verdicts.dialect} there that it can test. "
+                    "That is no pass; leave the level out",
+                    red=True,
+                )
+            elif not missing:
                 terminalreporter.write_line("every requirement of these levels passed", green=True)
             if unjudged := self.unjudged(verdicts):
                 terminalreporter.write_line(

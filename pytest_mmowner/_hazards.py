@@ -7,10 +7,13 @@ story that a kernel does not tell.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from mmowner_reference import (
     DIALECTS,
+    CloneFails,
     Kernel,
     Program,
     Scope,
@@ -32,10 +35,27 @@ def stale_kthread_mms(world: Kernel) -> list[int]:
     return [mm for mm in kthread_mms(world) if mm in stale]
 
 
+def dangling_loans(world: Kernel) -> list[int]:
+    """Return the borrowed mms whose owner was released, whether they have users or not."""
+    return [
+        mm.id for mm in world.mms.values()
+        if mm.loans and (owner := world.owner(mm.id)) is not None and owner not in world.tasks
+    ]  # fmt: skip
+
+
+def _failed(at: str) -> Callable[[Kernel], list[int]]:
+    def found(world: Kernel) -> list[int]:
+        failed = isinstance(world.op, CloneFails) and world.op.at == at
+        return dangling_mms(world) if failed else []
+
+    return found
+
+
 #: Properties of a world that a hazard is about.
-PROPERTIES = {
+PROPERTIES: Final[Mapping[str, Callable[[Kernel], list[int]]]] = {
     "dangling": dangling_mms, "stale": stale_mms, "kthread": kthread_mms,
-    "stale kthread": stale_kthread_mms,
+    "stale kthread": stale_kthread_mms, "dangling loan": dangling_loans,
+    "dangling, dup_mm failed": _failed("dup_mm"), "dangling, failed late": _failed("late"),
 }  # fmt: skip
 
 

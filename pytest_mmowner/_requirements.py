@@ -13,7 +13,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
-from mmowner_reference import dialects_in
+from mmowner_reference import DIALECTS, dialects_in
 
 from .errors import CallError, SuiteError, did_you_mean
 
@@ -84,7 +84,8 @@ def _requirement(id_: str, entry: Mapping[str, Any]) -> Requirement:
         hazards = {
             name: why
             for where, why in entry.get("hazards", {}).items()
-            for name in dialects_in(where)
+            for name in DIALECTS
+            if name in dialects_in(where)
         }
     except (KeyError, ValueError) as exc:
         raise SuiteError(f"requirements.toml: {id_}: unknown dialect: {exc}") from None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mmowner_reference import DEFAULT, DIALECTS, dialect_of_release
+from mmowner_reference import DEFAULT, DIALECTS, changes_missed, dialect_of_release
 
 from ._candidates.base import Candidate
 from ._plugins import offered
@@ -95,6 +95,19 @@ def dialect_of(name: str) -> str:
             f"that had owners, as 5.15.0-91-generic.{did_you_mean(name, DIALECTS)}"
         )
     return era
+
+
+def judged_by(name: str) -> str:
+    """Return in words by what a release is judged, and what that leaves out.
+
+    Nothing for the name of a dialect.  Raises ``CallError`` like :func:`dialect_of`.
+    """
+    dialect = dialect_of(name)
+    if name in DIALECTS:
+        return ""
+    text = f"{name} is judged by the dialect {dialect} ({DIALECTS[dialect].era})"
+    missed = "; ".join(f"{change.text} ({change.version})" for change in changes_missed(name))
+    return f"{text}, which does not have yet: {missed}" if missed else text
 
 
 def _reference(spec: str, rest: str, options: Options) -> Candidate:

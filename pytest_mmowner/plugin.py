@@ -101,6 +101,8 @@ class State:
     levels: frozenset[str]
     seed: int
     timeout: float
+    #: By what a release is judged, in words, when the user named one.
+    release: str = ""
     sessions: dict[str, Session] = field(default_factory=dict)
     #: The known failures, when a file of them was named.
     baseline: Baseline | None = None
@@ -166,9 +168,10 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         _needs_a_set(_option(config, "applicable"), _option(config, "set"))
         if state.explicit or state.dialect is not None:
-            from ._spec import check_kind, dialect_of  # noqa: PLC0415
+            from ._spec import check_kind, dialect_of, judged_by  # noqa: PLC0415
 
             if state.dialect is not None:
+                state.release = judged_by(state.dialect)
                 state.dialect = dialect_of(state.dialect)
             for spec in state.specs:
                 check_kind(spec)
@@ -225,10 +228,11 @@ def _number(name: str, text: str, kind: type[Any]) -> Any:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is tested, when the user named it."""
     state = config.stash[STATE]
-    if not state.explicit:
-        return []
-    dialect = state.dialect or "as each candidate says"
-    return [f"mmowner: {', '.join(state.specs)}; dialect {dialect}; seed {state.seed}"]
+    lines = [f"mmowner: {state.release}"] if state.release else []
+    if state.explicit:
+        dialect = state.dialect or "as each candidate says"
+        lines.append(f"mmowner: {', '.join(state.specs)}; dialect {dialect}; seed {state.seed}")
+    return lines
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

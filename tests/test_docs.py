@@ -57,6 +57,7 @@ def matches(shown, printed):
     return re.fullmatch(pattern, printed) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", list(readme_sessions()))
 def test_the_readmes_sessions_print_what_it_shows(session, root, tmp_path):
     text = " ".join(command for command, _ in session)

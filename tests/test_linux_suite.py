@@ -63,6 +63,7 @@ def remains(monkeypatch):
     return left
 
 
+@pytest.mark.slow
 def test_a_real_kernel_passes_as_the_dialect_of_its_version(linux, remains):
     result = check(linux)
     assert result.ok, str(result)
@@ -74,6 +75,7 @@ def test_a_real_kernel_passes_as_the_dialect_of_its_version(linux, remains):
     assert remains() == ([], [])
 
 
+@pytest.mark.slow
 def test_judged_by_the_other_dialect_it_fails_exactly_where_they_differ(linux):
     own = check(linux, level="safety").dialect
     other = "6.1" if own == "6.11" else "6.11"

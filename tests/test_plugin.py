@@ -47,8 +47,12 @@ def test_rfc_v4_is_green_and_its_hazards_are_shown_with_shortest_programs(suite)
     shown = re.findall(r"(\S+-\d+) \[\w+\]: .*\n +shortest program, (\d+) operations", text)
     shortest = {rule: [int(number) for of, number in shown if of == rule] for rule, _ in shown}
     assert {rule: shortest[rule][0] for rule in HAZARDS} == HAZARDS
-    assert shortest["INV-01"] == [4, 1]  # reaped with a holder left; a failed fork
-    assert shortest["INV-02"] == [2, 6]  # the RFC's exec; a kernel thread that gave the mm back
+    assert sorted(shortest["INV-01"]) == [1, 4, 4, 5]
+    assert sorted(shortest["INV-02"]) == [
+        1,
+        2,
+        5,
+    ]  # the RFC's exec; a kernel thread that gave the mm back
 
 
 #: Lengths of the shortest programs that show what rfc-v4 breaks.
@@ -129,7 +133,7 @@ def test_a_test_that_somebody_else_skips_is_unknown_and_not_green(pytester, suit
         (["--mmowner-candidate=python:nowhere:T"], "*module 'nowhere' cannot be imported*"),
         (["--mmowner-candidate=linux:moon"], "*linux:uml, linux:uml=PATH or linux:host*"),
         (["--mmowner-candidate=linux:uml=/nowhere/linux"], "*/nowhere/linux*apt install user-mode-linux*"),
-        (["--mmowner-dialect=6.x"], "*unknown dialect '6.x'; known are rfc-v4, 2.6.26, *, 6.11, none.*"),
+        (["--mmowner-dialect=6.x"], "*unknown dialect '6.x'; known are rfc-v4, 2.6.26, *, 6.11, none, and releases*"),
         (["--mmowner-level=safty"], "*unknown level 'safty'*Did you mean 'safety'?*"),
         (["--mmowner-seed=one"], "*--mmowner-seed=one: not a number*"),
         (["--mmowner-timeout=0"], "*--mmowner-timeout=0: must be more than 0*"),

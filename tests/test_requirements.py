@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import pytest
 
+from mmowner_conformance.hazards import HAZARDS
 from mmowner_reference import DIALECTS, Scope, plan, random_program
 from pytest_mmowner._check import suite_tests
 from pytest_mmowner._judge import judge_program
@@ -104,3 +105,13 @@ def test_texts_and_sources_are_there():
 def test_a_program_is_planned_without_asking_any_candidate():
     steps = plan(random_program(__import__("random").Random(1), 10, "6.11"), "6.11", ["owner"])
     assert all(question.ask == "owner" for step in steps for question in step.questions)
+
+
+def test_every_hazard_of_the_requirements_has_a_shape_or_a_scenario():
+    """The table of hazards has all that the requirements say, and nothing else."""
+    shown = defaultdict(set)
+    for shape in HAZARDS:
+        shown[shape.rule] |= shape.present
+    for rule in requirements().values():
+        if rule.judged:
+            assert shown[rule.id] == set(rule.hazards), rule.id

@@ -23,6 +23,14 @@ HAZARDS = (
         (_PLAIN, _VM, _THREAD), "an mm with users is owned by a task that was released",
     ),
     Hazard(
+        "INV-01", "dangling loan", "..2.6.33", _ops("clone exit reap kthread use_mm"), (_PLAIN,),
+        "an mm that a kernel thread borrows is owned by its last user, which was released",
+    ),
+    Hazard(
+        "INV-01", "dangling", "..3.0", _ops("exec exit hold kthread use_mm unuse_mm"), (_PLAIN,),
+        "an mm with users is owned by a kernel thread that is no more",
+    ),
+    Hazard(
         "INV-01", "dangling", "..4.4", _ops("clone_fails"), (_PLAIN,),
         "an mm that a monitor still holds is owned by a child that never lived",
     ),
@@ -33,6 +41,10 @@ HAZARDS = (
     Hazard(
         "INV-02", "stale kthread", "..3.0", _ops("clone exit hold kthread use_mm unuse_mm"), (_PLAIN,),
         "a kernel thread owned the mm that it had borrowed, and still does after giving it back",
+    ),
+    Hazard(
+        "INV-02", "stale", "..4.4", _ops("clone_fails"), (_PLAIN,),
+        "an mm that a monitor still holds is owned by a child that never lived",
     ),
     Hazard(
         "EXIT-02", "stale", "..2.6.33", _ops("clone exit kthread use_mm"), (_PLAIN,),
@@ -59,8 +71,16 @@ HAZARDS = (
         "the owner execs and is reaped; its old mm still belongs to it",
     ),
     Hazard(
-        "EXEC-07", "dangling", "..2.6.26", _ops("clone exec exit reap hold"), (_PLAIN,),
-        "the owner leaves an mm to a reference and is reaped; the mm still belongs to it",
+        "INV-07", "kthread", "..3.0", _ops("clone exit hold kthread use_mm"), (_PLAIN,),
+        "no user task uses the mm, and the search finds a kernel thread",
+    ),
+    Hazard(
+        "EXEC-04", "dangling", "rfc-v4", _ops("clone exec"), (_PLAIN, _VM, _THREAD),
+        "a thread execs, the leader dies first and does not hand over",
+    ),
+    Hazard(
+        "EXEC-07", "stale", "..2.6.26", _ops("clone exec hold"), (_PLAIN,),
+        "the owner execs and leaves its old mm to a reference; the mm still belongs to it",
     ),
     Hazard(
         "USERS-03", "dangling", "..2.6.26", _ops("clone exit reap hold"), (_PLAIN, _VM),
@@ -71,7 +91,11 @@ HAZARDS = (
         "a kernel thread that borrows the mm is elected",
     ),
     Hazard(
-        "FORK-07", "dangling", "..4.4", _ops("clone_fails"), (_PLAIN,),
-        "a fork fails, and what a monitor still holds belongs to the child that never lived",
+        "FORK-06", "dangling, dup_mm failed", "..4.4", _ops("clone_fails"), (_PLAIN,),
+        "a fork fails in dup_mm, and a monitor holds an mm of a child that never lived",
+    ),
+    Hazard(
+        "FORK-07", "dangling, failed late", "..4.4", _ops("clone_fails"), (_PLAIN,),
+        "a fork fails late, and a monitor holds an mm of a child that never lived",
     ),
 )  # fmt: skip

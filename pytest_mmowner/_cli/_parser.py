@@ -18,6 +18,7 @@ GROUPS: Final = (
     "_run",
     "_catalogue",
     "_dialects",
+    "_explore",
     "_smoke",
     "_programs",
     "_records",

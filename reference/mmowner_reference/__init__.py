@@ -15,6 +15,7 @@ from ._dialects import (
     ROWS,
     Change,
     Dialect,
+    changes_missed,
     changes_of,
     dialect_of_release,
     dialects_in,
@@ -77,6 +78,7 @@ from ._oracle import (
     Oracle,
     ProcessOf,
     Question,
+    expected,
     plan,
     questions,
 )
@@ -92,23 +94,25 @@ from ._search import (
     shortest_program,
     stale_mms,
 )
+from ._space import Bounds, Space, explore
 from ._structs import Cgroup, Mm, OwnedMm, Task, ThreadGroup
 from ._text import Names, format_program, parse_op, parse_program
 
 __all__ = [
-    "ALPHABETS", "ASKS", "CORE", "DEFAULT", "DIALECTS", "FAIL_POINTS", "FLAGS", "HISTORY", "KINDS",
-    "OPS", "PARENT", "PROCESSES", "REFUSALS", "ROWS", "THREAD", "VFORK", "VM", "Allowed",
-    "Alphabet", "Attach", "Canonical", "Cgroup", "Change", "Charge", "Clone", "CloneFails",
-    "Comparison", "Deviation", "Dialect", "Difference", "Exec", "ExecFails", "Exit", "Hold",
-    "IllegalOperation", "KList", "Kernel", "KernelBug", "Kthread", "Lock", "LockError",
-    "MakeCgroup", "Mm", "Names", "NoRules", "Node", "Op", "OpError", "Oracle", "OwnedMm",
-    "OwnerRules", "PlannedStep", "ProcessOf", "Program", "Put", "Question", "Rcu", "Reached",
-    "Reap", "Reason", "Rules", "RwLock", "Scope", "Searched", "Step", "Steps", "Subreaper",
-    "Subsystem", "Task", "ThreadGroup", "TooManyOutcomes", "Trace", "Untrace", "UnuseMm", "UseMm",
-    "changes_between", "changes_of", "check", "compare_dialects", "compare_kernels",
-    "compare_within", "copy_kernel", "dangling_mms", "dialect_of_release", "dialects_in",
-    "difference_in", "drain", "field_names", "format_program", "in_ranges", "is_legal",
-    "kthread_mms", "lacking", "legal_ops", "make_op", "op_from_dict", "outcomes", "parse_op",
-    "parse_program", "plan", "program_from_choices", "questions", "random_program", "responsible",
-    "scopes_between", "search_program", "shortest_program", "stale_mms", "state_key", "sufficient",
+    "ALPHABETS", "ASKS", "CORE", "DEFAULT", "DIALECTS", "FAIL_POINTS", "FLAGS", "HISTORY",
+    "KINDS", "OPS", "PARENT", "PROCESSES", "REFUSALS", "ROWS", "THREAD", "VFORK", "VM",
+    "Allowed", "Alphabet", "Attach", "Bounds", "Canonical", "Cgroup", "Change", "Charge",
+    "Clone", "CloneFails", "Comparison", "Deviation", "Dialect", "Difference", "Exec",
+    "ExecFails", "Exit", "Hold", "IllegalOperation", "KList", "Kernel", "KernelBug", "Kthread",
+    "Lock", "LockError", "MakeCgroup", "Mm", "Names", "NoRules", "Node", "Op", "OpError",
+    "Oracle", "OwnedMm", "OwnerRules", "PlannedStep", "ProcessOf", "Program", "Put", "Question",
+    "Rcu", "Reached", "Reap", "Reason", "Rules", "RwLock", "Scope", "Searched", "Space", "Step",
+    "Steps", "Subreaper", "Subsystem", "Task", "ThreadGroup", "TooManyOutcomes", "Trace",
+    "Untrace", "UnuseMm", "UseMm", "changes_between", "changes_missed", "changes_of", "check",
+    "compare_dialects", "compare_kernels", "compare_within", "copy_kernel", "dangling_mms",
+    "dialect_of_release", "dialects_in", "difference_in", "drain", "expected", "explore",
+    "field_names", "format_program", "in_ranges", "is_legal", "kthread_mms", "lacking",
+    "legal_ops", "make_op", "op_from_dict", "outcomes", "parse_op", "parse_program", "plan",
+    "program_from_choices", "questions", "random_program", "responsible", "scopes_between",
+    "search_program", "shortest_program", "stale_mms", "state_key", "sufficient",
 ]  # fmt: skip

@@ -241,6 +241,28 @@ def dialect_of_release(release: str) -> str | None:
     return best if best in DIALECTS else None
 
 
+def changes_missed(release: str) -> tuple[Change, ...]:
+    """Return the changes that *release* had already and its row has not.
+
+    A row is exact for the release it is named after; what came between two rows is in the
+    later one.  ``"3.10.28"`` is judged by ``3.0`` and had subreapers.
+    """
+    numbers, row = _numbers(release), dialect_of_release(release)
+    if numbers is None or row is None:
+        return ()
+    later = list(ROWS)[list(ROWS).index(row) + 1 :][:1]
+    return tuple(
+        change for name in later for change in changes_of(name)
+        if (came := _came_with(change)) is not None and came <= numbers
+    )  # fmt: skip
+
+
+def _came_with(change: Change) -> tuple[int, ...] | None:
+    """The release that certainly had a change: of a span, its end."""
+    words = [word for word in change.version.split() if word[0].isdigit()]
+    return _numbers(words[-1]) if words else None
+
+
 def _numbers(release: str) -> tuple[int, ...] | None:
     parts: list[int] = []
     for part in release.split("-", maxsplit=1)[0].split("+", maxsplit=1)[0].split("."):

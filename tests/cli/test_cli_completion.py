@@ -63,6 +63,7 @@ CASES = [
             "explain",
             "diff",
             "hazards",
+            "explore",
             "replay",
             "smoke",
             "report",

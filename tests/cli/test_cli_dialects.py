@@ -200,7 +200,10 @@ def test_a_hazard_is_there_up_to_the_dialect_that_ended_it_and_gone_from_then_on
 
 
 def test_hazards_are_shown_with_their_programs_and_the_extent_of_the_search(call, monkeypatch):
-    monkeypatch.setattr(_hazard_table, "shapes", lambda: HAZARDS[5:9])
+    monkeypatch.setattr(_hazard_table, "shapes", lambda: [
+        hazard for hazard in HAZARDS
+        if hazard.rule in ("EXIT-07", "EXIT-08", "LEADER-05", "LEADER-06")
+    ])  # fmt: skip
     code, out, _ = call("hazards", "rfc-v4")
     assert code == 0
     assert "breaks rules by itself in 4 ways" in out
@@ -214,7 +217,9 @@ def test_hazards_are_shown_with_their_programs_and_the_extent_of_the_search(call
 
 
 def test_hazards_as_json(call, monkeypatch):
-    monkeypatch.setattr(_hazard_table, "shapes", lambda: HAZARDS[-2:])
+    monkeypatch.setattr(_hazard_table, "shapes", lambda: [
+        hazard for hazard in HAZARDS if hazard.rule in ("FORK-07", "KTHREAD-01")
+    ])  # fmt: skip
     data = json.loads(call("hazards", "4.19", "--json")[1])
     assert (data["asked"], data["dialect"]) == ("4.19", "4.4")
     there, gone = data["hazards"]

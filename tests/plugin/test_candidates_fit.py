@@ -67,3 +67,18 @@ def test_an_operation_that_a_dialect_lacks_says_nothing_against_it():
     program = parse_program("clone(1, 2, mm=2)\nsubreaper(2)\nexit(2)\nreap(2)")
     run = judge_program(candidate, program, "6.11", ("owner", "users", "state"))
     assert misfits_of([run]) == {name: 1 if name == "none" else 0 for name in DIALECTS}
+
+
+def test_what_a_broken_candidate_cannot_decide_is_not_applicable(pytester):
+    """Its errors are no answer about operations that it does not know."""
+    pytester.makepyfile(kernel="""
+        class Broken:
+            def clone(self, task, child, flags, mm): pass
+            def exit(self, task): pass
+            def owner(self, mm): raise RuntimeError("no idea")
+    """)  # fmt: skip
+    result = check("python:kernel.py:Broken")
+    assert result.of("EXEC-01") == "not applicable"
+    assert "the candidate does not show exec" in result.text("EXEC-01")
+    assert result.of("EXIT-01") == "error"
+    assert result.of("FORK-01") == "error"

@@ -10,7 +10,7 @@ from pytest_mmowner import CallError, CandidateError, Options, open_candidate
 from pytest_mmowner._candidates.command import Command
 from pytest_mmowner._candidates.hosted import Hosted
 from pytest_mmowner._candidates.tracker import Tracker
-from pytest_mmowner._spec import KINDS, MAKERS
+from pytest_mmowner._spec import KINDS, MAKERS, judged_by
 from pytest_mmowner.errors import did_you_mean
 from pytest_mmowner.zoo import MUTANTS
 
@@ -270,3 +270,20 @@ def test_a_candidate_may_claim_the_release_that_it_is(pytester):
         mykernel="class Rules:\n    dialect = '6.8.0-45-generic'\n    mm_init_owner = mm_update_next_owner = lambda *_: None"
     )
     assert open_candidate("rules:mykernel.py:Rules")[1] == "6.1"
+
+
+def test_a_release_between_two_dialects_is_told_what_its_dialect_lacks():
+    assert judged_by("6.11") == ""
+    assert judged_by("5.15.0") == "5.15.0 is judged by the dialect 5.2 (5.2 to 6.0)"
+    said = judged_by("3.10.0-1160.el7.x86_64")
+    assert said.startswith("3.10.0-1160.el7.x86_64 is judged by the dialect 3.0 (3.0 to 3.15), ")
+    assert "which does not have yet: subreapers (3.4)" in said
+    assert "3.1.3 and 3.10.28" in judged_by("3.10.28")
+    assert "3.1.3 and 3.10.28" not in said  # 3.10.0 may have it or not
+    assert "orphans go to the first live thread (3.19)" in judged_by("4.2")
+    assert judged_by("3.18.140") == "3.18.140 is judged by the dialect 3.16 (3.16 to 4.3)"
+
+
+def test_a_run_by_a_release_says_so_in_its_first_lines(pytester):
+    result = pytester.runpytest_subprocess("--mmowner-dialect=4.2.0-42-generic")
+    result.stdout.fnmatch_lines(["mmowner: 4.2.0-42-generic is judged by the dialect 3.16 *(3.19)"])
