@@ -8,16 +8,18 @@ property: "in all random programs, whatever it decided was as it says".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from random import Random
 from typing import Final
 
 from mmowner_reference import (
     ASKS,
     OPS,
+    Bounds,
     Deviation,
     Kernel,
     Op,
@@ -27,11 +29,14 @@ from mmowner_reference import (
     Scope,
     TooManyOutcomes,
     expected,
+    graph_of,
     plan,
+    plan_cases,
+    programs_of,
     random_program,
 )  # fmt: skip
 
-from ._candidates.base import LACKING, Candidate
+from ._candidates.base import LACKING, PARTS, Candidate
 from ._judge import Run, judge_steps
 from ._scenario import splits_a_process
 from .assertions import failure
@@ -39,6 +44,8 @@ from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown, Un
 
 #: Errors of the candidate after which no further program is tried.
 MAX_ERRORS: Final = 3
+#: Cases of a scope are not longer.
+LONGEST_CASE: Final = 30
 #: How many runs are kept.
 KEPT: Final = 80
 
@@ -103,6 +110,9 @@ class Campaign:
     cut_off: MMOwnerError | None = None
     #: The first runs, for whoever wants to judge their answers again.
     kept: list[Run] = field(default_factory=list)
+    #: A scope of which every transition is tried too, and how many there were.
+    bounds: Bounds | None = None
+    transitions: int = 0
     #: What a right candidate would have decided; computed when it is asked for.
     _right: frozenset[str] | None = None
     _ran: bool = False
@@ -114,9 +124,7 @@ class Campaign:
             return
         self._ran = True
         errors = 0
-        for number, (length, scope) in enumerate(self._programs()):
-            seed = f"{self.seed}/{self.dialect}/{number}"
-            program = self._usable(_random_program(seed, length, self.dialect, scope))
+        for program in chain(self._random(), self._cases()):
             run = self._judge(program)
             if len(self.kept) < KEPT:
                 self.kept.append(run)
@@ -135,6 +143,35 @@ class Campaign:
                 errors += 1
                 if errors >= MAX_ERRORS:
                     return
+
+    def _random(self) -> Iterator[Program]:
+        for number, (length, scope) in enumerate(self._programs()):
+            seed = f"{self.seed}/{self.dialect}/{number}"
+            yield self._usable(_random_program(seed, length, self.dialect, scope))
+
+    def _cases(self) -> Iterator[Program]:
+        """The cases of the scope, in an order that the seed decides."""
+        if self.bounds is None:
+            return
+        info = self.candidate.info
+        lacks = frozenset(info.lacks((*OPS, *PARTS)))
+        bounds = replace(self.bounds, without=lacks)
+        graph = graph_of(bounds, self.dialect)
+        cases = list(plan_cases(graph))
+        Random(f"{self.seed}").shuffle(cases)
+        yield from programs_of(graph, iter(cases))
+        self.transitions = graph.transitions
+
+    def note(self) -> str:
+        """What of the scope was tried, in words; nothing without a scope."""
+        if self.bounds is None or not self._ran:
+            return ""
+        of = self.bounds
+        scope = f"{of.tasks} tasks, {of.mms} mms, {of.refs} references, {of.kthreads} kthreads"
+        if not self.transitions:
+            return f"the scope of up to {scope} was not tried to its end"
+        cut = f", but {self.cut} programs of the run were cut off" if self.cut else ""
+        return f"all {self.transitions} transitions with up to {scope} were tried{cut}"
 
     def _programs(self) -> list[tuple[int, Scope]]:
         info = self.candidate.info
@@ -171,7 +208,11 @@ class Campaign:
         return tuple(kept)
 
     def _judge(self, program: Sequence[Op]) -> Run:
-        planned = _planned(tuple(program), self.dialect, tuple(self.candidate.info.asks))
+        asks = tuple(self.candidate.info.asks)
+        if len(program) > LONGEST_CASE or self.bounds is None:
+            planned = _planned(tuple(program), self.dialect, asks)
+        else:
+            planned = _Planned(plan(program, self.dialect, asks))  # too many to keep
         settled = planned.settled if self.candidate.typed else None
         run = judge_steps(self.candidate, planned.steps, self.dialect, settled)
         if self.candidate.typed and not run.deviations and run.error is None:
@@ -220,9 +261,7 @@ class Campaign:
     def _decidable(self) -> frozenset[str]:
         if self._right is None:
             right: set[str] = set()
-            for number, (length, scope) in enumerate(self._programs()):
-                seed = f"{self.seed}/{self.dialect}/{number}"
-                program = self._usable(_random_program(seed, length, self.dialect, scope))
+            for program in self._random():
                 oracle = Oracle(self.dialect)
                 with suppress(TooManyOutcomes):
                     for step in plan(program, self.dialect, self.candidate.info.asks):
@@ -234,7 +273,8 @@ class Campaign:
 
     def _failure(self, rule: str, *, minimize: bool) -> ConformanceFailure:
         program, found = self.failures[rule]
+        scope = "" if self.bounds is None else f" or in the scope {self.bounds}"
         return failure(
             program, found, rule, self.candidate.info.spec, self.dialect, self._judge,
-            note=f"found by random programs, seed {self.seed}", minimize=minimize,
+            note=f"found by random programs{scope}, seed {self.seed}", minimize=minimize,
         )  # fmt: skip

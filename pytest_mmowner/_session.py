@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import cast
 
-from mmowner_reference import Kernel, Op, Program
+from mmowner_reference import Bounds, Kernel, Op, Program
 
 from ._campaign import Campaign
 from ._candidates.base import LACKING, Candidate
@@ -45,6 +45,8 @@ class Session:
     seed: int = 0
     #: Requirements whose failure is known already: their programs are not minimized.
     known: frozenset[str] = frozenset()
+    #: A scope of which every transition is tried, beside the random programs.
+    bounds: Bounds | None = None
     #: What came out of scenarios so far, and whether anything failed.
     runs: list[Run] = field(default_factory=list)
     failed: bool = False
@@ -55,7 +57,7 @@ class Session:
         own = getattr(self.candidate, "campaign", None)
         if own is not None:
             return cast("Campaign", own(self.dialect))
-        return Campaign(self.candidate, self.dialect, self.seed)
+        return Campaign(self.candidate, self.dialect, self.seed, bounds=self.bounds)
 
     def applies(self, rule: Requirement) -> None:
         """Raise ``NotApplicable`` unless *rule* holds, or is a hazard, in this dialect."""
@@ -91,6 +93,10 @@ class Session:
         except ConformanceFailure as exc:
             return f"{self.candidate.info.spec} does otherwise than derived: {exc.observed}"
         return f"{self.candidate.info.spec} does as derived"
+
+    def scope_note(self) -> str:
+        """What of the scope was tried, in words; nothing if nobody asked for one."""
+        return self.campaign.note() if self.bounds is not None else ""
 
     def misfits(self) -> dict[str, int]:
         """Return by dialect how many programs speak against it; nothing if all went well."""

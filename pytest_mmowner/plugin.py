@@ -18,6 +18,8 @@ from ._census import Census
 from .errors import CallError, MMOwnerError, NotApplicable
 
 if TYPE_CHECKING:
+    from mmowner_reference import Bounds
+
     from ._baseline import Baseline
     from ._gates import FrozenSet
     from ._session import Session
@@ -54,6 +56,10 @@ OPTIONS: Final = (
     )),
     ("cov-fail-under", "string", None, "N",
      "fail the run if less than N percent of the candidate is covered; implies --mmowner-cov"),
+    ("scope", "string", None, "N,M,R,K", (
+        "try every transition with up to N tasks (init included), M mms, R references to each and "
+        "K kernel threads, beside the random programs; 4,3,0,0 takes seconds, 5,3,0,0 a minute"
+    )),
     ("seed", "string", "0", "N", "seed of the random programs (default: 0)"),
     ("timeout", "string", "10", "SECONDS",
      "how long a candidate in another process may take for one answer (default: 10)"),
@@ -103,6 +109,8 @@ class State:
     timeout: float
     #: By what a release is judged, in words, when the user named one.
     release: str = ""
+    #: The scope of which every transition is tried, when the user named one.
+    scope: Bounds | None = None
     sessions: dict[str, Session] = field(default_factory=dict)
     #: The known failures, when a file of them was named.
     baseline: Baseline | None = None
@@ -124,7 +132,7 @@ class State:
             known: frozenset[str] = frozenset()
             if self.baseline is not None:
                 known = self.baseline.known(dialect, candidate.info)
-            self.sessions[spec] = Session(candidate, dialect, self.seed, known)
+            self.sessions[spec] = Session(candidate, dialect, self.seed, known, self.scope)
         return self.sessions[spec]
 
     def listed(self, rule: str, spec: str) -> str:
@@ -166,6 +174,7 @@ def pytest_configure(config: pytest.Config) -> None:
             seed=_number("seed", _option(config, "seed"), int),
             timeout=_number("timeout", _option(config, "timeout"), float),
         )
+        state.scope = _scope(_option(config, "scope"))
         _needs_a_set(_option(config, "applicable"), _option(config, "set"))
         if state.explicit or state.dialect is not None:
             from ._spec import check_kind, dialect_of, judged_by  # noqa: PLC0415
@@ -190,6 +199,23 @@ def pytest_configure(config: pytest.Config) -> None:
                 config.pluginmanager.register(feature(config, state), f"mmowner-{option}")
             except CallError as exc:
                 raise pytest.UsageError(str(exc)) from None
+
+
+def _scope(text: str) -> Bounds | None:
+    if not text:
+        return None
+    from mmowner_reference import Bounds  # noqa: PLC0415  only who names one pays for it
+
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
+        raise CallError(
+            f"--mmowner-scope={text}: write four numbers, tasks, mms, references and kernel "
+            "threads, as 4,3,0,0"
+        )
+    tasks, mms, refs, kthreads = map(int, numbers)
+    if not (tasks and mms):
+        raise CallError(f"--mmowner-scope={text}: init and its mm are always there")
+    return Bounds(tasks, mms, refs, kthreads)
 
 
 def _needs_a_set(number: str, name: str) -> None:
@@ -440,7 +466,8 @@ class Gatherer:
             from ._summary import write_summary  # noqa: PLC0415
 
             notes = {
-                spec: session.candidate.info.notes for spec, session in self.state.sessions.items()
+                spec: [*session.candidate.info.notes, *filter(None, [session.scope_note()])]
+                for spec, session in self.state.sessions.items()
             }  # under xdist the candidates live in the workers, and their notes with them
             write_summary(
                 terminalreporter, list(self.state.verdicts.values()),

@@ -7,6 +7,7 @@ kernels.
 """
 
 from ._alphabets import ALPHABETS, CORE, PROCESSES, Alphabet, lacking, scopes_between
+from ._cases import Graph, graph_of, plan_cases, programs_of
 from ._copy import Canonical, copy_kernel, state_key
 from ._dialects import (
     DEFAULT,
@@ -103,16 +104,18 @@ __all__ = [
     "KINDS", "OPS", "PARENT", "PROCESSES", "REFUSALS", "ROWS", "THREAD", "VFORK", "VM",
     "Allowed", "Alphabet", "Attach", "Bounds", "Canonical", "Cgroup", "Change", "Charge",
     "Clone", "CloneFails", "Comparison", "Deviation", "Dialect", "Difference", "Exec",
-    "ExecFails", "Exit", "Hold", "IllegalOperation", "KList", "Kernel", "KernelBug", "Kthread",
-    "Lock", "LockError", "MakeCgroup", "Mm", "Names", "NoRules", "Node", "Op", "OpError",
-    "Oracle", "OwnedMm", "OwnerRules", "PlannedStep", "ProcessOf", "Program", "Put", "Question",
-    "Rcu", "Reached", "Reap", "Reason", "Rules", "RwLock", "Scope", "Searched", "Space", "Step",
-    "Steps", "Subreaper", "Subsystem", "Task", "ThreadGroup", "TooManyOutcomes", "Trace",
-    "Untrace", "UnuseMm", "UseMm", "changes_between", "changes_missed", "changes_of", "check",
-    "compare_dialects", "compare_kernels", "compare_within", "copy_kernel", "dangling_mms",
-    "dialect_of_release", "dialects_in", "difference_in", "drain", "expected", "explore",
-    "field_names", "format_program", "in_ranges", "is_legal", "kthread_mms", "lacking",
-    "legal_ops", "make_op", "op_from_dict", "outcomes", "parse_op", "parse_program", "plan",
-    "program_from_choices", "questions", "random_program", "responsible", "scopes_between",
-    "search_program", "shortest_program", "stale_mms", "state_key", "sufficient",
+    "ExecFails", "Exit", "Graph", "Hold", "IllegalOperation", "KList", "Kernel", "KernelBug",
+    "Kthread", "Lock", "LockError", "MakeCgroup", "Mm", "Names", "NoRules", "Node", "Op",
+    "OpError", "Oracle", "OwnedMm", "OwnerRules", "PlannedStep", "ProcessOf", "Program", "Put",
+    "Question", "Rcu", "Reached", "Reap", "Reason", "Rules", "RwLock", "Scope", "Searched",
+    "Space", "Step", "Steps", "Subreaper", "Subsystem", "Task", "ThreadGroup",
+    "TooManyOutcomes", "Trace", "Untrace", "UnuseMm", "UseMm", "changes_between",
+    "changes_missed", "changes_of", "check", "compare_dialects", "compare_kernels",
+    "compare_within", "copy_kernel", "dangling_mms", "dialect_of_release", "dialects_in",
+    "difference_in", "drain", "expected", "explore", "field_names", "format_program",
+    "graph_of", "in_ranges", "is_legal", "kthread_mms", "lacking", "legal_ops", "make_op",
+    "op_from_dict", "outcomes", "parse_op", "parse_program", "plan", "plan_cases",
+    "program_from_choices", "programs_of", "questions", "random_program", "responsible",
+    "scopes_between", "search_program", "shortest_program", "stale_mms", "state_key",
+    "sufficient",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ is a world of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -35,7 +35,7 @@ from ._ops import (
     UseMm,
 )  # fmt: skip
 from ._outcomes import outcomes
-from ._structs import ZOMBIE
+from ._structs import ZOMBIE, Task
 
 #: The clones of a scope.
 CLONES: Final[tuple[Flags, ...]] = ((), (VM,), (THREAD,), (PARENT,), (VM, PARENT))
@@ -53,6 +53,16 @@ class Bounds:
     mms: int
     refs: int = 0
     kthreads: int = 0
+    #: Words of operations, and ``clone:FLAG``, that are left out of the alphabet.
+    without: frozenset[str] = frozenset()
+
+    def knows(self, op: Op) -> bool:
+        """Whether *op* is of the alphabet."""
+        if op.word in self.without:
+            return False
+        return not (
+            isinstance(op, Clone) and any(f"clone:{flag}" in self.without for flag in op.flags)
+        )
 
     def __str__(self) -> str:
         return f"({self.tasks},{self.mms},{self.refs},{self.kthreads})"
@@ -134,36 +144,48 @@ def steps_from(world: Kernel, bounds: Bounds) -> Iterator[tuple[Op, Kernel]]:
 
 
 def operations(world: Kernel, bounds: Bounds) -> Iterator[Op]:
+    """Yield what of :func:`_alphabet` is not left out."""
+    return (op for op in _alphabet(world, bounds) if bounds.knows(op))
+
+
+def _alphabet(world: Kernel, bounds: Bounds) -> Iterator[Op]:
     """Yield the operations of the scope's alphabet in *world*, legal or not.
 
-    References of one mm are alike, so one of them is dropped; whether there are too many mms
-    is known only afterwards, because an exec makes one before it drops one.
+    Tasks come as they stand on the process list, mms as tasks use them: so in two worlds that
+    differ only in names the operations at one place are the same, names aside.  References of
+    one mm are alike, so one of them is dropped; whether there are too many mms is known only
+    afterwards, because an exec makes one before it drops one.
     """
     task, mm, ref = (max(world.used_names[kind], default=0) + 1 for kind in ("task", "mm", "ref"))
     room = sum(not one.kthread for one in world.tasks.values()) < bounds.tasks
-    for one in world.tasks.values():
-        if one.kthread:
-            yield from _of_kthread(world, one.id)
-        elif one.state == ZOMBIE:
-            yield Reap(one.id)
-        else:
-            if room:
-                yield from (
-                    Clone(one.id, task, flags, None if VM in flags or THREAD in flags else mm)
-                    for flags in CLONES
-                )
-            yield Exit(one.id)
-            yield Exec(one.id, mm)
-    for held in world.mms.values():
+    mms: dict[int, None] = {}
+    for leader in world.processes:
+        for one in leader.threads:
+            if one.mm is not None:
+                mms[one.mm.id] = None
+    for leader in world.processes:
+        for one in leader.threads:
+            if one.kthread:
+                yield from _of_kthread(one, [*mms, *(mm for mm in world.mms if mm not in mms)])
+            elif one.state == ZOMBIE:
+                yield Reap(one.id)
+            else:
+                if room:
+                    yield from (
+                        Clone(one.id, task, flags, None if VM in flags or THREAD in flags else mm)
+                        for flags in CLONES
+                    )
+                yield Exit(one.id)
+                yield Exec(one.id, mm)
+    for held in [world.mms[name] for name in (*mms, *(mm for mm in world.mms if mm not in mms))]:
         if held.users > 0 and len(held.refs) < bounds.refs:
             yield Hold(held.id, ref)
         if held.refs:
             yield Put(held.id, min(held.refs))
 
 
-def _of_kthread(world: Kernel, task: int) -> Iterator[Op]:
-    borrowed = world.tasks[task].mm
-    if borrowed is None:
-        yield from (UseMm(task, mm) for mm in world.mms)
+def _of_kthread(task: Task, mms: Iterable[int]) -> Iterator[Op]:
+    if task.mm is None:
+        yield from (UseMm(task.id, mm) for mm in mms)
     else:
-        yield UnuseMm(task, borrowed.id)
+        yield UnuseMm(task.id, task.mm.id)

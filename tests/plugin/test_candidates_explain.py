@@ -136,7 +136,7 @@ def test_an_explanation_to_the_letter():
         "  observed: owner(mm 2) is task 2\n"
         "  allowed are only: task 3\n"
         "  because INV-07: task 2 left mm 2; task 3 is the first user of mm 2 among the children of 2; "
-        "kernel/exit.c mm_update_next_owner, third stage, RFC v4 to today\n"
+        "kernel/exit.c mm_update_next_owner, third stage; 39af1765f1f6 (3.16) skips kernel threads; RFC v4 walks under RCU alone\n"
         "\n"
         "  before:           after, as it should be:\n"
         "  1  init  mm 1*    1  init  mm 1*\n"
