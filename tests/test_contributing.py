@@ -42,7 +42,9 @@ def tree(root, example, tmp_path_factory):
 
 
 def run(tree, *command):
-    env = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Without what coverage left for child processes: the copy is not the code that counts.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+    env = {**inherited, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     env.pop("PYTEST_ADDOPTS", None)
     return subprocess.run(
         [sys.executable, *command], cwd=tree, env=env, capture_output=True, text=True, check=False
