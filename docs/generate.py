@@ -174,7 +174,7 @@ def main() -> int:
         if not check:
             path.parent.mkdir(exist_ok=True)
             path.write_text(generated(ROOT)[path], "utf-8")
-        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")  # noqa: T201
+        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")  # noqa: T201  a console script prints
     return int(check and bool(stale))
 
 

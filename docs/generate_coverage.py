@@ -123,7 +123,7 @@ def main() -> int:
     if stale and not check:
         TARGET.write_text(text, "utf-8")
     if stale:
-        print(f"{'stale' if check else 'written'}: {TARGET.relative_to(ROOT)}")  # noqa: T201
+        print(f"{'stale' if check else 'written'}: {TARGET.relative_to(ROOT)}")  # noqa: T201  a console script prints
     return int(check and stale)
 
 

@@ -77,7 +77,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415  names are imported at their first use
 
     if name == "strategies":
         return import_module("pytest_mmowner.strategies")

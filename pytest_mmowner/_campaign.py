@@ -44,8 +44,6 @@ from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown, Un
 
 #: Errors of the candidate after which no further program is tried.
 MAX_ERRORS: Final = 3
-#: Cases of a scope are not longer.
-LONGEST_CASE: Final = 30
 #: How many runs are kept.
 KEPT: Final = 80
 
@@ -85,10 +83,12 @@ class _Planned:
     settled: Run | None = None
 
 
-@lru_cache(maxsize=512)
-def _planned(program: Program, dialect: str, asks: tuple[str, ...]) -> _Planned:
-    """The same for the plan; a second candidate finds the right answers in it."""
+def _plan(program: Program, dialect: str, asks: tuple[str, ...]) -> _Planned:
     return _Planned(plan(program, dialect, asks))
+
+
+#: The same for the plan; a second candidate finds the right answers in it.
+_planned = lru_cache(maxsize=512)(_plan)
 
 
 @dataclass
@@ -124,8 +124,11 @@ class Campaign:
             return
         self._ran = True
         errors = 0
-        for program in chain(self._random(), self._cases()):
-            run = self._judge(program)
+        for program, keep in chain(
+            ((program, True) for program in self._random()),
+            ((program, False) for program in self._cases()),
+        ):
+            run = self._judge(program, keep=keep)
             if len(self.kept) < KEPT:
                 self.kept.append(run)
             self.programs += 1
@@ -207,12 +210,10 @@ class Campaign:
             kept.append(op)
         return tuple(kept)
 
-    def _judge(self, program: Sequence[Op]) -> Run:
+    def _judge(self, program: Sequence[Op], *, keep: bool = True) -> Run:
         asks = tuple(self.candidate.info.asks)
-        if len(program) > LONGEST_CASE or self.bounds is None:
-            planned = _planned(tuple(program), self.dialect, asks)
-        else:
-            planned = _Planned(plan(program, self.dialect, asks))  # too many to keep
+        # The cases of a scope are too many to keep, and come once.
+        planned = (_planned if keep else _plan)(tuple(program), self.dialect, asks)
         settled = planned.settled if self.candidate.typed else None
         run = judge_steps(self.candidate, planned.steps, self.dialect, settled)
         if self.candidate.typed and not run.deviations and run.error is None:

@@ -103,7 +103,7 @@ def _open(candidate: Any, options: Options) -> tuple[Candidate, str]:
         return open_candidate(candidate, options)
     if isinstance(candidate, Candidate):
         return candidate, choose_dialect(candidate, options)
-    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
+    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415  each kind costs only who uses it
 
     name = getattr(candidate, "__name__", repr(candidate))
     made = Tracker(name, require_callable(name, candidate), options.dialect or DEFAULT)

@@ -72,7 +72,7 @@ class CandidateCoverage:
         parts = [self._replay(spec) for spec in self.logs if exitstatus not in _CUT_SHORT]
         found = [part for part in parts if part]
         if self.worker:
-            self.config.workeroutput[KEY] = json.dumps(found)  # type: ignore[attr-defined]
+            self.config.workeroutput[KEY] = json.dumps(found)  # type: ignore[attr-defined]  # xdist's
             return
         self._take(found)
         if any(measured.problems for measured in self.measured.values()) and not exitstatus:

@@ -161,12 +161,12 @@ class RecordedCampaign(Campaign):
         finally:
             self._recording = False
 
-    def _judge(self, program: Sequence[Op]) -> Run:
+    def _judge(self, program: Sequence[Op], *, keep: bool = True) -> Run:
         if not self._recording:
             with self.log.pause():
-                return super()._judge(program)
+                return super()._judge(program, keep=keep)
         with self.log.record(frozenset(), random=True) as record:
-            run = super()._judge(program)
+            run = super()._judge(program, keep=keep)
             record.rules = frozenset(run.decided)
         return run
 

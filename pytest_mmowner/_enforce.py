@@ -59,7 +59,7 @@ class BaselineCheck:
         except ConformanceFailure:
             if not self._is_flaky(item):
                 raise
-            from .plugin import TRIES as TRIED  # noqa: PLC0415  the plugin imports us
+            from .plugin import TRIED  # noqa: PLC0415  the plugin imports us
 
             for tried in range(2, TRIES + 1):
                 item.stash[TRIED] = tried
@@ -80,7 +80,7 @@ class BaselineCheck:
         return self.state.session(spec_of(item))
 
     def _is_flaky(self, item: pytest.Item) -> bool:
-        from .plugin import rules_of  # noqa: PLC0415
+        from .plugin import rules_of  # noqa: PLC0415  the plugin imports us
 
         session = self._session(item)
         numbers = [

@@ -125,7 +125,7 @@ class Recorder:
             self._writer.close()
 
     def _header(self, candidates: list[lines.Tested]) -> lines.Header:
-        from ._candidates.command import _suite_version  # noqa: PLC0415
+        from ._candidates.command import _suite_version  # noqa: PLC0415  it imports msgspec's protocol types
 
         frozen = self._state.frozen_set
         return lines.Header(

@@ -84,7 +84,7 @@ def verify(path: str | Path) -> Record:
     Raises :class:`RecordError` with line and reason, and ``CallError`` when there is no such
     file.
     """
-    from ._candidates.command import _suite_version  # noqa: PLC0415
+    from ._candidates.command import _suite_version  # noqa: PLC0415  it imports msgspec's protocol types
 
     record = read_record(path)
     mine = _suite_version()

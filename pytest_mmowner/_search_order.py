@@ -76,7 +76,7 @@ def search_order(dialect: str, *, traced: bool = False) -> tuple[Asked, ...]:
             yield name, entries
 
     # The rules are asked at every stage which list comes next.
-    rules.stages = announced  # type: ignore[method-assign]
+    rules.stages = announced  # type: ignore[method-assign]  # to overhear it
     world.nobody_passed_over()
     asked = []
     for step in rules.mm_update_next_owner(mm):

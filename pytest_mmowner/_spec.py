@@ -118,15 +118,15 @@ def _reference(spec: str, rest: str, options: Options) -> Candidate:
 
 
 def _python(spec: str, rest: str, options: Options) -> Candidate:
-    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
+    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415  each kind costs only who uses it
 
     factory = require_callable(spec, load_object(spec, rest))
     return Tracker(spec, factory, options.dialect or DEFAULT)
 
 
 def _rules(spec: str, rest: str, options: Options) -> Candidate:
-    from ._candidates.hosted import rules_candidate  # noqa: PLC0415
-    from ._candidates.tracker import require_callable  # noqa: PLC0415
+    from ._candidates.hosted import rules_candidate  # noqa: PLC0415  each kind costs only who uses it
+    from ._candidates.tracker import require_callable  # noqa: PLC0415  each kind costs only who uses it
 
     factory = require_callable(spec, load_object(spec, rest))
     claimed = getattr(factory, "dialect", None)
@@ -135,8 +135,8 @@ def _rules(spec: str, rest: str, options: Options) -> Candidate:
 
 
 def _mutant(spec: str, rest: str, options: Options) -> Candidate:
-    from ._candidates.hosted import Hosted  # noqa: PLC0415
-    from .zoo import MUTANTS  # noqa: PLC0415
+    from ._candidates.hosted import Hosted  # noqa: PLC0415  each kind costs only who uses it
+    from .zoo import MUTANTS  # noqa: PLC0415  each kind costs only who uses it
 
     if rest not in MUTANTS:
         raise CallError(
@@ -149,7 +149,7 @@ def _mutant(spec: str, rest: str, options: Options) -> Candidate:
 
 
 def _cmd(spec: str, rest: str, options: Options) -> Candidate:
-    from ._candidates.command import Command, command_line  # noqa: PLC0415
+    from ._candidates.command import Command, command_line  # noqa: PLC0415  each kind costs only who uses it
 
     return Command(
         spec, command_line(spec, rest), options.dialect or DEFAULT, patience=options.timeout
@@ -157,13 +157,13 @@ def _cmd(spec: str, rest: str, options: Options) -> Candidate:
 
 
 def _linux(spec: str, rest: str, options: Options) -> Candidate:
-    from ._candidates.linux import open_linux  # noqa: PLC0415
+    from ._candidates.linux import open_linux  # noqa: PLC0415  each kind costs only who uses it
 
     return open_linux(spec, rest, options.dialect, options.timeout)
 
 
 def _trace(spec: str, rest: str, options: Options) -> Candidate:
-    from ._candidates.trace import open_trace  # noqa: PLC0415
+    from ._candidates.trace import open_trace  # noqa: PLC0415  each kind costs only who uses it
 
     return open_trace(spec, rest, options.dialect)
 
@@ -197,7 +197,7 @@ def _offered(spec: str, kind: str, rest: str, options: Options) -> tuple[Candida
         # "ours:" takes what follows as it is, "cmd:adapter" as further arguments.
         joined = f"{made}{rest}" if made.endswith(":") else f"{made} {rest}"
         return open_candidate(joined if rest else made, options)
-    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415
+    from ._candidates.tracker import Tracker, require_callable  # noqa: PLC0415  each kind costs only who uses it
 
     candidate: Candidate = Tracker(spec, require_callable(spec, made), options.dialect or DEFAULT)
     return candidate, choose_dialect(candidate, options)

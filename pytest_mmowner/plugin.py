@@ -94,7 +94,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             )  # fmt: skip
         ini_default: Any = [] if repeatable else (default or "")
         twin = f"mmowner_{name.replace('-', '_')}"
-        parser.addini(twin, f"ini twin of --mmowner-{name}", ini_type, ini_default)  # type: ignore[arg-type]
+        parser.addini(twin, f"ini twin of --mmowner-{name}", ini_type, ini_default)  # type: ignore[arg-type]  # OPTIONS is a table of texts
 
 
 @dataclass
@@ -125,7 +125,7 @@ class State:
     def session(self, spec: str) -> Session:
         """Return the judgement of *spec*, opened at first use.  Raises ``CallError``."""
         from ._session import Session  # noqa: PLC0415  only runs that judge pay for it
-        from ._spec import Options, open_candidate  # noqa: PLC0415
+        from ._spec import Options, open_candidate  # noqa: PLC0415  every pytest run loads this module
 
         if spec not in self.sessions:
             candidate, dialect = open_candidate(spec, Options(self.dialect, self.timeout))
@@ -177,7 +177,7 @@ def pytest_configure(config: pytest.Config) -> None:
         state.scope = _scope(_option(config, "scope"))
         _needs_a_set(_option(config, "applicable"), _option(config, "set"))
         if state.explicit or state.dialect is not None:
-            from ._spec import check_kind, dialect_of, judged_by  # noqa: PLC0415
+            from ._spec import check_kind, dialect_of, judged_by  # noqa: PLC0415  every pytest run loads this module
 
             if state.dialect is not None:
                 state.release = judged_by(state.dialect)
@@ -228,8 +228,8 @@ def _needs_a_set(number: str, name: str) -> None:
 def _levels(text: str) -> frozenset[str]:
     if not text:
         return frozenset()
-    from ._requirements import LEVELS  # noqa: PLC0415
-    from .errors import did_you_mean  # noqa: PLC0415
+    from ._requirements import LEVELS  # noqa: PLC0415  every pytest run loads this module
+    from .errors import did_you_mean  # noqa: PLC0415  every pytest run loads this module
 
     levels = [word.strip() for word in text.split(",")]
     for level in levels:
@@ -304,7 +304,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     judged = [item for item in items if item.get_closest_marker("requirement")]
     if not judged:
         return
-    from ._requirements import requirement  # noqa: PLC0415
+    from ._requirements import requirement  # noqa: PLC0415  every pytest run loads this module
 
     try:
         levels = {item: {requirement(rule).level for rule in rules_of(item)} for item in judged}
@@ -342,7 +342,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     found = {spec: misfits for spec, judged in state.sessions.items()
              if (misfits := judged.misfits())}  # fmt: skip
     if _is_worker(session.config):
-        output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
+        output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]  # xdist's own
         output["mmowner_misfits"] = found
     else:
         state.misfits.update(found)
@@ -359,7 +359,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """A verdict that is no failure ends a test of the suite without one."""
     if not item.get_closest_marker("requirement"):
         return (yield)
-    from ._session import Shown  # noqa: PLC0415
+    from ._session import Shown  # noqa: PLC0415  every pytest run loads this module
 
     try:
         return (yield)
@@ -374,7 +374,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 #: The exception that decided, when pytest does not see it.
 VERDICT: Final = pytest.StashKey[BaseException]()
 #: How often the test was run, when the baseline says that it is flaky.
-TRIES: Final = pytest.StashKey[int]()
+TRIED: Final = pytest.StashKey[int]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -386,7 +386,7 @@ def pytest_runtest_makereport(
     rules = rules_of(item)
     if not rules or (call.when != "call" and not report.failed):
         return report
-    from ._verdicts import NOT_APPLICABLE, PASS, Outcome, verdict_of  # noqa: PLC0415
+    from ._verdicts import NOT_APPLICABLE, PASS, Outcome, verdict_of  # noqa: PLC0415  every pytest run loads this module
 
     exc = item.stash.get(VERDICT, None) or (call.excinfo.value if call.excinfo else None)
     verdict = verdict_of(exc)
@@ -405,7 +405,7 @@ def pytest_runtest_makereport(
             observed=getattr(exc, "observed", ""), program=getattr(exc, "program", ""),
             seconds=round(call.duration, 6),
             listed=state.listed(rule, spec), of_tests=state.of_tests.get((spec, rule), 0),
-            tries=item.stash.get(TRIES, 1),
+            tries=item.stash.get(TRIED, 1),
         )  # fmt: skip
         item.user_properties += [
             (f"mmowner_{name}", str(value)) for name, value in asdict(outcome).items()
@@ -428,7 +428,7 @@ class Gatherer:
             name == "mmowner_requirement" for name, _ in report.user_properties
         ):
             return
-        from ._verdicts import Verdicts, outcomes_in  # noqa: PLC0415
+        from ._verdicts import Verdicts, outcomes_in  # noqa: PLC0415  every pytest run loads this module
 
         for outcome in outcomes_in(report.user_properties):
             spec = outcome.candidate
@@ -438,7 +438,7 @@ class Gatherer:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker of xdist has counted."""
-        from ._fit import add_up  # noqa: PLC0415
+        from ._fit import add_up  # noqa: PLC0415  every pytest run loads this module
 
         for spec, part in getattr(node, "workeroutput", {}).get("mmowner_misfits", {}).items():
             self.state.misfits[spec] = add_up([self.state.misfits.get(spec, {}), part])
@@ -448,7 +448,7 @@ class Gatherer:
         """Nothing applicable is not success; unknown and skipped are never green."""
         if not self.state.verdicts:
             return
-        from ._baseline import excused  # noqa: PLC0415
+        from ._baseline import excused  # noqa: PLC0415  every pytest run loads this module
 
         for verdicts in self.state.verdicts.values():
             if exitstatus != pytest.ExitCode.OK:
@@ -463,7 +463,7 @@ class Gatherer:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Write the verdicts, unless the user wants no summary."""
         if self.state.verdicts and not getattr(self.config.option, "no_summary", False):
-            from ._summary import write_summary  # noqa: PLC0415
+            from ._summary import write_summary  # noqa: PLC0415  every pytest run loads this module
 
             notes = {
                 spec: [*session.candidate.info.notes, *filter(None, [session.scope_note()])]

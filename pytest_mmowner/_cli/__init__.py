@@ -44,5 +44,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    print(f"mmowner: {text}", file=sys.stderr)  # noqa: T201
+    print(f"mmowner: {text}", file=sys.stderr)  # noqa: T201  a console script prints
     return code

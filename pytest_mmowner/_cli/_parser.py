@@ -87,7 +87,7 @@ class Parser(argparse.ArgumentParser):
 
     def argument(self, *names: str, complete: str = "", **kwargs: Any) -> None:
         """Add an argument, with what it completes to."""
-        self.add_argument(*names, **kwargs).complete = complete  # type: ignore[attr-defined]
+        self.add_argument(*names, **kwargs).complete = complete  # type: ignore[attr-defined]  # ours
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         known = None if action.choices is None else [str(choice) for choice in action.choices]
@@ -111,7 +111,7 @@ def _needs_command(parser: Parser) -> Callable[..., int]:
 
 def build_parser() -> Parser:
     """Return the parser of ``mmowner`` with all its commands."""
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415  only what is asked for is imported
 
     parser = Parser(
         prog="mmowner", description="Conformance of implementations of Linux's mm->owner."
@@ -127,9 +127,9 @@ class _Version(argparse.Action):
     """Prints the version, looked up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version  # noqa: PLC0415  only what is asked for is imported
 
-        print(f"mmowner {version('pytest-mmowner')}")  # noqa: T201
+        print(f"mmowner {version('pytest-mmowner')}")  # noqa: T201  a console script prints
         parser.exit()
 
 

@@ -10,22 +10,10 @@ import pytest
 from mmowner_conformance.hazards import HAZARDS
 from mmowner_reference import DIALECTS, Oracle, Question, op_from_dict, parse_program
 from pytest_mmowner import SuiteError, _differences, _hazard_table, _search_order
-from pytest_mmowner._cli import main
 from pytest_mmowner._differences import find_parting, record_of, recorded_parting
 from pytest_mmowner._differences_text import explain_parting
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def call(capsys):
-    """Run a command line; return exit code, standard output, standard error."""
-
-    def run(*words):
-        code = main(list(words))
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.mark.parametrize(

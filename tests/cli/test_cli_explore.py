@@ -5,20 +5,12 @@ import json
 import pytest
 
 from mmowner_reference import Bounds, explore
-from pytest_mmowner._cli import main
-
-
-def run(capsys, *words):
-    code = main(["explore", *words])
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
 
 SMALL = ("--tasks", "3", "--mms", "2", "--holds", "1")
 
 
-def test_a_scope_is_counted_level_by_level(capsys):
-    code, out, err = run(capsys, *SMALL, "--dialect", "6.12")
+def test_a_scope_is_counted_level_by_level(call):
+    code, out, err = call("explore", *SMALL, "--dialect", "6.12")
     space = explore(Bounds(3, 2, 1))
     assert (code, err) == (0, "")
     assert out.splitlines()[0].startswith("scope (3,2,1,0) (tasks, mms, references")
@@ -28,8 +20,8 @@ def test_a_scope_is_counted_level_by_level(capsys):
     assert len(out.splitlines()) == space.depth + 4
 
 
-def test_a_script_gets_numbers(capsys):
-    code, out, _ = run(capsys, *SMALL, "--kthreads", "1", "--json")
+def test_a_script_gets_numbers(call):
+    code, out, _ = call("explore", *SMALL, "--kthreads", "1", "--json")
     data = json.loads(out)
     assert code == 0
     assert data["closed"] is True
@@ -37,15 +29,15 @@ def test_a_script_gets_numbers(capsys):
     assert data["states"] == sum(data["levels"])
 
 
-def test_a_scope_that_is_cut_off_is_no_success(capsys):
-    code, out, _ = run(capsys, "--max-states", "10")
+def test_a_scope_that_is_cut_off_is_no_success(call):
+    code, out, _ = call("explore", "--max-states", "10")
     assert code == 1
     assert "not closed: ended after more than 10 worlds" in out
 
 
-def test_whoever_waits_at_a_terminal_sees_how_far_it_is(capsys, monkeypatch):
+def test_whoever_waits_at_a_terminal_sees_how_far_it_is(call, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    _, _, err = run(capsys, "--tasks", "2", "--mms", "2")
+    _, _, err = call("explore", "--tasks", "2", "--mms", "2")
     assert err.startswith("depth 1: ")
     assert err.count("worlds") == len(err.splitlines())
 
@@ -59,7 +51,7 @@ def test_whoever_waits_at_a_terminal_sees_how_far_it_is(capsys, monkeypatch):
         (("--dialect", "6.x"), "unknown dialect '6.x'"),
     ],
 )
-def test_a_wrong_call_is_4(capsys, words, said):
-    code, out, err = run(capsys, *words)
+def test_a_wrong_call_is_4(call, words, said):
+    code, out, err = call("explore", *words)
     assert (code, out) == (4, "")
     assert said in err

@@ -1,7 +1,6 @@
 """`cmd:` candidates: what misbehaves is an error with its evidence, and leaves no process."""
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -10,49 +9,21 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from cmd_making import (
+    EXAMPLE,
+    FORKS,
+    IN_FLIGHT,
+    fake,
+    introduced,
+    judged,
+    pids,
+)
 
 from mmowner_reference import Question, Scope, parse_program, random_program
 from pytest_mmowner import CallError, CandidateError, Refused, Untestable
 from pytest_mmowner._candidates import command, process
 from pytest_mmowner._candidates.command import Command, command_line
-from pytest_mmowner._judge import judge_program
 from pytest_mmowner._verdicts import ERROR, UNTESTABLE, verdict_of
-
-FAKES = Path(__file__).parent / "fakes"
-EXAMPLE = Path(__file__).parents[2] / "examples" / "python" / "adapter.py"
-QUICK = [sys.executable, "-I", "-S"]
-FORKS = parse_program("clone(1, 2, mm=2)\nclone(1, 3, mm=3)")
-#: What is in flight when a fake misbehaves at a place.
-IN_FLIGHT = {
-    "start": "start",
-    "reset": "reset",
-    "clone": "clone(1, 2, mm=2)",
-    "owner": "owner(mm 1)",
-}
-
-
-def fake(place, how, when, patience=0.3):
-    argv = [*QUICK, str(FAKES / "bad.py"), how, when, str(place)]
-    return Command("cmd:bad", argv, "6.11", patience=patience)
-
-
-def introduced(said, **options):
-    said = {"protocol": 1, "name": "fake", "capabilities": ["clone", "owner"]} | said
-    argv = [*QUICK, str(FAKES / "start.py"), json.dumps(said)]
-    return Command("cmd:start", argv, "6.11", patience=5, **options)
-
-
-def programs(how, log=None):
-    argv = [sys.executable, str(FAKES / "programs.py"), how, *([str(log)] if log else [])]
-    return Command("cmd:programs", argv, "6.11")
-
-
-def judged(candidate, program=FORKS, asks=("owner",)):
-    return judge_program(candidate, program, "6.11", asks)
-
-
-def pids(place, name="pids"):
-    return [int(line) for line in (place / name).read_text().split()]
 
 
 def _stat(pid):
@@ -505,77 +476,6 @@ def test_untestable_ends_a_run_without_a_deviation(said):
         run = judged(candidate)
         assert not run.deviations
         assert verdict_of(run.error) == UNTESTABLE
-
-
-# -- whole programs --------------------------------------------------------------------
-
-LIFE = parse_program("clone(1, 2, mm=2)\nclone(2, 3, VM)\nexit(2)")
-ASKS = ("owner", "users", "state")
-
-
-@pytest.mark.parametrize("how", ["right", "stepwise"])
-def test_whole_programs_are_answered_like_single_operations(tmp_path, how):
-    log = tmp_path / "log"
-    with contextlib.closing(programs(how, log)) as candidate:
-        run = judged(candidate, LIFE, ASKS)
-    assert (run.error, run.deviations) == (None, ())
-    assert run.answers[2][Question("owner", 2)] == 3
-    assert run.answers[2][Question("state", 2)] == "zombie"
-    words = log.read_text().split()
-    if how == "right":
-        assert words == ["start", "program", "stop"]
-    else:
-        assert words.count("reset") == 1
-        assert words.count("program") == 0
-
-
-@pytest.mark.parametrize(
-    ("how", "kept", "text", "in_flight"),
-    [
-        ("few", 1, "it answered 1 of 3 operations and did not say why", "clone(2, 3, VM)"),
-        ("none", 0, "it answered 0 of 3 operations and did not say why", "clone(1, 2, mm=2)"),
-        pytest.param(
-            "extra",
-            3,
-            "it answered 4 of 3 operations",
-            "exit(2)",
-        ),
-        ("short", 0, "it gave 5 answers to 6 questions", "clone(1, 2, mm=2)"),
-        ("many", 0, "it gave 7 answers to 6 questions", "clone(1, 2, mm=2)"),
-        ("error", 0, "it said: as told", "a program of 3 operations"),
-    ],
-)
-def test_wrong_answers_to_a_program_are_an_error(how, kept, text, in_flight):
-    with contextlib.closing(programs(how)) as candidate:
-        run = judged(candidate, LIFE, ASKS)
-        assert not run.deviations
-        assert len(run.answers) == kept
-        assert isinstance(run.error, CandidateError)
-        assert text in run.error.text
-        assert run.error.in_flight == in_flight
-        candidate.reset()  # works again
-
-
-def test_a_refusal_within_a_program_breaks_task_02_at_that_operation():
-    with contextlib.closing(programs("refused")) as candidate:
-        run = judged(candidate, LIFE, ASKS)
-    assert run.error is None
-    assert len(run.answers) == 1
-    (found,) = run.deviations
-    assert (found.rule, found.step, found.observed) == ("TASK-02", 2, "refused: as told")
-
-
-def test_untestable_within_a_program_keeps_what_was_answered_before():
-    with contextlib.closing(programs("untestable")) as candidate:
-        run = judged(candidate, LIFE, ASKS)
-    assert len(run.answers) == 1
-    assert isinstance(run.error, Untestable)
-
-
-def test_an_empty_program_is_no_problem():
-    with contextlib.closing(programs("right")) as candidate:
-        run = judged(candidate, (), ASKS)
-    assert (run.error, run.deviations, run.answers) == (None, (), ())
 
 
 # -- the command line ------------------------------------------------------------------

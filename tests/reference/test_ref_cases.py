@@ -19,14 +19,13 @@ def test_the_graph_has_the_worlds_of_the_exploration(graph):
 
 
 def test_a_way_leads_to_its_world(graph):
-    for world in range(0, len(graph.out), 7):
+    keys = set()
+    for world in range(len(graph.out)):
         reached = graph.bounds.start()
         for _, place in graph.way_to(world):
             reached.do(list(operations(reached, graph.bounds))[place])
-        assert len(graph.way_to(world)) < 12
-        numbers = {key_of(reached)}
-        assert len(numbers) == 1
-        assert world == 0 or graph.reached[world] == graph.way_to(world)[-1]
+        keys.add(key_of(reached))
+    assert len(keys) == len(graph.out)  # to each world, and to no other one
 
 
 @pytest.mark.parametrize("dialect", ["rfc-v4", "6.11"])
