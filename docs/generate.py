@@ -17,7 +17,8 @@ from pathlib import Path
 import generate_dialects
 import generate_requirements
 
-from pytest_mmowner import _protocol, _record_lines
+from mmowner_reference import Bounds, parse_program
+from pytest_mmowner import _counterexample, _protocol, _record_lines, _vectors
 from pytest_mmowner._cli._parser import markdown as cli_reference
 from pytest_mmowner._spec import KINDS
 from pytest_mmowner.plugin import OPTIONS
@@ -129,12 +130,24 @@ def record_schema() -> str:
     return json.dumps(_record_lines.schema(), indent=2) + "\n"
 
 
+def counterexample_schema() -> str:
+    """The JSON Schema of a counterexample."""
+    return json.dumps(_counterexample.schema(), indent=2) + "\n"
+
+
+def vectors_schema() -> str:
+    """The JSON Schema of test vectors and their manifest."""
+    return json.dumps(_vectors.schema(), indent=2) + "\n"
+
+
 FILES: dict[str, Callable[[], str]] = {
     "docs/dialects.md": generate_dialects.page,
     "docs/zoo.md": zoo_table,
     "docs/protocol.schema.json": schema,
     "docs/cli.md": cli_reference,
     "docs/record.schema.json": record_schema,
+    "docs/counterexample.schema.json": counterexample_schema,
+    "docs/vectors.schema.json": vectors_schema,
 }
 
 
@@ -143,10 +156,19 @@ def tracker_example() -> str:
     return f"```python\n{(ROOT / 'examples/tracker.py').read_text('utf-8')}```\n"
 
 
+def vector_example() -> str:
+    """A line of test vectors: an owner exits while its child uses the mm."""
+    program = parse_program("clone(1, 2, mm=2)\nclone(2, 3, VM)\nexit(2)")
+    wanted = _vectors.Wanted("6.11", Bounds(3, 2), order="shortest")
+    line = next(line for line in _vectors.lines(wanted) if tuple(line.ops) == program)
+    return f"```json\n{line.text.decode()}```\n"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "candidates": candidates,
     "options": options,
     "tracker": tracker_example,
+    "vector": vector_example,
 }
 
 

@@ -269,15 +269,20 @@ def status_of(entry: Entry, verdicts: Verdicts) -> Status:
     rule = entry.requirement
     verdict = verdicts.of(rule)
     at = f"{rule} ({entry.where})"
-    if verdict in (PASS, HAZARD, OBSERVED, NOT_APPLICABLE) and not verdicts.whole(rule):
-        text = f"judged in part: {at}: not all of its tests were run, so it may still fail"
-        return Status(IN_PART, True, text)
+    if verdict in (PASS, HAZARD, OBSERVED, NOT_APPLICABLE):
+        if not verdicts.whole(rule):
+            text = f"judged in part: {at}: not all of its tests were run, so it may still fail"
+            return Status(IN_PART, True, text)
+        if not verdicts.searched_whole:
+            text = f"judged in part: {at}: not everything was searched, so it may still fail"
+            return Status(IN_PART, True, text)
     if verdict in (PASS, HAZARD) and entry.table == "flaky":
         tries = max(outcome.tries for outcome in verdicts.outcomes[rule])
         how = "passed" if tries == 1 else f"passed only when it was run {tries} times"
         return Status(FLAKY, True, f"flaky: {at} {how}: {entry.because}")
     if verdict == FAIL and entry.table == "flaky":
-        text = f"flaky: {at} failed every time it was run again, so it is a failure"
+        # What a search found is not tried again.
+        text = f"flaky: {at} failed every time it was tried, so it is a failure"
         return Status(FLAKY, False, text)
     if verdict == FAIL:
         new = unlisted_observations(entry, verdicts.observed(rule))

@@ -8,19 +8,16 @@ property: "in all random programs, whatever it decided was as it says".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from random import Random
 from typing import Final
 
 from mmowner_reference import (
     ASKS,
     OPS,
-    Bounds,
-    Deviation,
     Kernel,
     Op,
     Oracle,
@@ -29,16 +26,15 @@ from mmowner_reference import (
     Scope,
     TooManyOutcomes,
     expected,
-    graph_of,
     plan,
-    plan_cases,
-    programs_of,
     random_program,
 )  # fmt: skip
 
-from ._candidates.base import LACKING, PARTS, Candidate
+from ._candidates.base import LACKING, Candidate
+from ._comparing import Seen
 from ._judge import Run, judge_steps
 from ._scenario import splits_a_process
+from ._transitions import OutOfTime
 from .assertions import failure
 from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown, Untestable
 
@@ -83,12 +79,10 @@ class _Planned:
     settled: Run | None = None
 
 
-def _plan(program: Program, dialect: str, asks: tuple[str, ...]) -> _Planned:
+@lru_cache(maxsize=512)
+def _planned(program: Program, dialect: str, asks: tuple[str, ...]) -> _Planned:
+    """The same for the plan; a second candidate finds the right answers in it."""
     return _Planned(plan(program, dialect, asks))
-
-
-#: The same for the plan; a second candidate finds the right answers in it.
-_planned = lru_cache(maxsize=512)(_plan)
 
 
 @dataclass
@@ -101,7 +95,7 @@ class Campaign:
     stretches: Sequence[Stretch] = STRETCHES
     decided: Counter[str] = field(default_factory=Counter)
     #: The shortest program seen against each requirement.
-    failures: dict[str, tuple[Program, Deviation]] = field(default_factory=dict)
+    failures: dict[str, Seen] = field(default_factory=dict)
     error: MMOwnerError | None = None
     programs: int = 0
     operations: int = 0
@@ -110,9 +104,8 @@ class Campaign:
     cut_off: MMOwnerError | None = None
     #: The first runs, for whoever wants to judge their answers again.
     kept: list[Run] = field(default_factory=list)
-    #: A scope of which every transition is tried too, and how many there were.
-    bounds: Bounds | None = None
-    transitions: int = 0
+    #: Whether there is a shorter program against a requirement: asked before one is explained.
+    shorter: Callable[[str, int], Seen | None] | None = None
     #: What a right candidate would have decided; computed when it is asked for.
     _right: frozenset[str] | None = None
     _ran: bool = False
@@ -124,11 +117,8 @@ class Campaign:
             return
         self._ran = True
         errors = 0
-        for program, keep in chain(
-            ((program, True) for program in self._random()),
-            ((program, False) for program in self._cases()),
-        ):
-            run = self._judge(program, keep=keep)
+        for program in self._random():
+            run = self._judge(program)
             if len(self.kept) < KEPT:
                 self.kept.append(run)
             self.programs += 1
@@ -137,7 +127,7 @@ class Campaign:
             for found in run.deviations:
                 best = self.failures.get(found.rule)
                 if best is None or found.step < len(best[0]):
-                    self.failures[found.rule] = (program[: found.step], found)
+                    self.failures[found.rule] = (program[: found.step], found, run)
             if isinstance(run.error, Untestable | Unknown):
                 self.cut += 1
                 self.cut_off = self.cut_off or run.error
@@ -151,30 +141,6 @@ class Campaign:
         for number, (length, scope) in enumerate(self._programs()):
             seed = f"{self.seed}/{self.dialect}/{number}"
             yield self._usable(_random_program(seed, length, self.dialect, scope))
-
-    def _cases(self) -> Iterator[Program]:
-        """The cases of the scope, in an order that the seed decides."""
-        if self.bounds is None:
-            return
-        info = self.candidate.info
-        lacks = frozenset(info.lacks((*OPS, *PARTS)))
-        bounds = replace(self.bounds, without=lacks)
-        graph = graph_of(bounds, self.dialect)
-        cases = list(plan_cases(graph))
-        Random(f"{self.seed}").shuffle(cases)
-        yield from programs_of(graph, iter(cases))
-        self.transitions = graph.transitions
-
-    def note(self) -> str:
-        """What of the scope was tried, in words; nothing without a scope."""
-        if self.bounds is None or not self._ran:
-            return ""
-        of = self.bounds
-        scope = f"{of.tasks} tasks, {of.mms} mms, {of.refs} references, {of.kthreads} kthreads"
-        if not self.transitions:
-            return f"the scope of up to {scope} was not tried to its end"
-        cut = f", but {self.cut} programs of the run were cut off" if self.cut else ""
-        return f"all {self.transitions} transitions with up to {scope} were tried{cut}"
 
     def _programs(self) -> list[tuple[int, Scope]]:
         info = self.candidate.info
@@ -210,15 +176,17 @@ class Campaign:
             kept.append(op)
         return tuple(kept)
 
-    def _judge(self, program: Sequence[Op], *, keep: bool = True) -> Run:
-        asks = tuple(self.candidate.info.asks)
-        # The cases of a scope are too many to keep, and come once.
-        planned = (_planned if keep else _plan)(tuple(program), self.dialect, asks)
-        settled = planned.settled if self.candidate.typed else None
-        run = judge_steps(self.candidate, planned.steps, self.dialect, settled)
-        if self.candidate.typed and not run.deviations and run.error is None:
+    def _judge(self, program: Sequence[Op]) -> Run:
+        planned = _planned(tuple(program), self.dialect, tuple(self.candidate.info.asks))
+        settled = planned.settled
+        right = None if settled is None else [(answers,) for answers in settled.answers]
+        run = judge_steps(self.candidate, planned.steps, self.dialect, right)
+        if run.deviations or run.error is not None or len(run.answers) < len(planned.steps):
+            return run
+        if settled is None:
             planned.settled = run
-        return run
+        # What was decided is the same as in the run with these answers that was judged.
+        return run if run.decided else planned.settled or run
 
     def broke(self, rule: str) -> bool:
         """Whether some program speaks against *rule*."""
@@ -273,9 +241,20 @@ class Campaign:
         return self._right
 
     def _failure(self, rule: str, *, minimize: bool) -> ConformanceFailure:
-        program, found = self.failures[rule]
-        scope = "" if self.bounds is None else f" or in the scope {self.bounds}"
+        note = f"found by random programs, seed {self.seed}"
+        made = self._explained(rule, self.failures[rule], note, minimize=minimize)
+        if minimize and self.shorter is not None and made.evidence is not None:
+            best = None
+            with suppress(OutOfTime):  # it is minimal all the same
+                best = self.shorter(rule, len(made.evidence.program))
+            if best is not None:
+                note += "; this is a shortest program of the scope that was searched"
+                return self._explained(rule, best, note, minimize=True)
+        return made
+
+    def _explained(self, rule: str, seen: Seen, note: str, *, minimize: bool) -> ConformanceFailure:
+        program, found, run = seen
         return failure(
-            program, found, rule, self.candidate.info.spec, self.dialect, self._judge,
-            note=f"found by random programs{scope}, seed {self.seed}", minimize=minimize,
+            program, found, rule, self.candidate.info.spec, self.dialect, self._judge, note=note,
+            minimize=minimize, first=run,
         )  # fmt: skip

@@ -32,9 +32,9 @@ class Census:
         return (yield)
 
     def _count(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        from .plugin import rules_of, spec_of, test_name  # noqa: PLC0415  the plugin imports us
+        from .plugin import is_judging, rules_of, spec_of, test_name  # noqa: PLC0415  the plugin imports us
 
-        judged = [item for item in items if item.get_closest_marker("requirement")]
+        judged = [item for item in items if is_judging(item)]
         if not judged or not _everything_was_collected(config, judged):
             return
         tests: dict[tuple[str, str], set[str]] = {}

@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from mmowner_reference import Op, PlannedStep, Program, Question
 from ._campaign import Campaign
 from ._candidates.base import Candidate
 from ._judge import Run
+from ._searching import Searches
 from ._session import Session
 from .errors import CandidateError
 
@@ -161,12 +162,12 @@ class RecordedCampaign(Campaign):
         finally:
             self._recording = False
 
-    def _judge(self, program: Sequence[Op], *, keep: bool = True) -> Run:
+    def _judge(self, program: Sequence[Op]) -> Run:
         if not self._recording:
             with self.log.pause():
-                return super()._judge(program, keep=keep)
+                return super()._judge(program)
         with self.log.record(frozenset(), random=True) as record:
-            run = super()._judge(program, keep=keep)
+            run = super()._judge(program)
             record.rules = frozenset(run.decided)
         return run
 
@@ -182,6 +183,14 @@ class RecordedSession(Session):
         """The random programs of this session."""
         return RecordedCampaign(**_values(super().campaign), log=self.log)
 
+    @cached_property
+    def searches(self) -> Searches:
+        """The searches of this session, on the candidate itself."""
+        recorder = self.candidate
+        inner = recorder.inner if isinstance(recorder, Recorder) else recorder
+        plain = Session(inner, self.dialect, self.seed, self.known, self.plan, self.runs)
+        return plain.searches
+
     def judge(self, program: Program) -> Run:
         """Judge a program that makes a failure smaller: nothing of it is recorded."""
         with self.log.pause():
@@ -194,8 +203,16 @@ class RecordedSession(Session):
 
 
 def recorded(session: Session, log: Log) -> Session:
-    """Return *session* with its candidate recorded in *log*."""
-    values = _values(session) | {"candidate": Recorder(session.candidate, log)}
+    """Return *session* with its candidate recorded in *log*.
+
+    Searches are not recorded, since what they do a million times would be played again; they
+    run where scopes were named.
+    """
+    plan = session.plan
+    if plan.scopes is None:
+        because = "with --mmowner-cov only scopes that are named are searched (--mmowner-scope)"
+        plan = replace(plan, scopes=(), because=because)
+    values = _values(session) | {"candidate": Recorder(session.candidate, log), "plan": plan}
     return RecordedSession(**values, log=log)
 
 

@@ -36,7 +36,9 @@ class BaselineCheck:
         report = yield
         if report.when == "call" and report.failed:
             reasons = [self._excuse(outcome) for outcome in outcomes_in(item.user_properties)]
-            if reasons and all(reasons):
+            # A search can have met more than failures: an error, or the end of its time.
+            more = call.excinfo is not None and getattr(call.excinfo.value, "also", None)
+            if reasons and all(reasons) and not more:
                 report.outcome = "skipped"
                 # pytest's own mark of an expected failure; the type does not know it.
                 report.wasxfail = "; ".join(reason for reason in reasons if reason)
@@ -46,7 +48,7 @@ class BaselineCheck:
         if outcome.verdict != FAIL or not outcome.listed:
             return None
         entry = self.baseline.entries[int(outcome.listed)]
-        seen = [f"{outcome.test}: {outcome.observed}"]
+        seen = [f"{outcome.test}: {outcome.observed}"] if outcome.observed else []
         if entry.table != "known" or unlisted_observations(entry, seen):
             return None
         return f"known failure: {entry.because}"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from mmowner_reference import Allowed as AllowedAnswer
 from mmowner_reference import (
+    Answers,
     Deviation,
     Kernel,
     Op,
@@ -72,24 +73,43 @@ def judge_program(
 
 
 def judge_steps(
-    candidate: Candidate, steps: Sequence[PlannedStep], dialect: str, settled: Run | None = None
+    candidate: Candidate,
+    steps: Sequence[PlannedStep],
+    dialect: str,
+    right: Sequence[Answers] | None = None,
 ) -> Run:
     """The same for a program that is planned already.
 
-    *settled* is a run of these steps in which nothing was wrong: as long as the answers are
-    the same there is nothing to judge, which saves most of the time of a run.
+    *right* are right answers after each step, one for each world that can be there: as long as
+    the candidate gives them there is nothing to judge, which saves most of the time of a run.
+    A run in which it always did has no counts of what was decided.
     """
+    return judge_answers(candidate, candidate.run(steps), steps, dialect, right)
+
+
+def judge_answers(
+    candidate: Candidate,
+    given_answers: Iterable[Mapping[Question, Any]],
+    steps: Sequence[PlannedStep],
+    dialect: str,
+    right: Sequence[Answers] | None = None,
+) -> Run:
+    """The same for answers that were given to *steps* already, or come as they are judged."""
     oracle: Oracle | None = None
     names: Kernel | None = None
     deviations: list[Deviation] = []
     answers: list[dict[Question, Any]] = []
     error: MMOwnerError | None = None
+    typed = candidate.typed
     try:
-        for raw, step in zip(candidate.run(steps), steps, strict=False):
+        for raw, step in zip(given_answers, steps, strict=False):
             if oracle is None or names is None:
-                if settled is not None and raw == settled.answers[len(answers)]:
-                    answers.append(settled.answers[len(answers)])
-                    continue
+                if right is not None:
+                    known = right[len(answers)]
+                    fits = raw in known if typed else is_one_of(raw, known)
+                    if fits:
+                        answers.append(cast("dict[Question, Any]", raw))
+                        continue
                 oracle, names = _after(steps, answers, dialect)
             oracle.do(step.op)
             names.do(step.op)
@@ -104,13 +124,29 @@ def judge_steps(
         error = Unknown(str(exc))
     except MMOwnerError as exc:
         error = exc
-    if oracle is None and settled is not None and len(answers) == len(steps):
-        return settled
+    program = tuple(step.op for step in steps)
     if oracle is None:
+        if right is not None and len(answers) == len(steps):
+            return Run(program, (), {}, tuple(answers))
         oracle, _ = _after(steps, answers, dialect)
-    return Run(
-        tuple(step.op for step in steps), tuple(deviations), oracle.decided, tuple(answers), error
-    )
+    return Run(program, tuple(deviations), oracle.decided, tuple(answers), error)
+
+
+def is_one_of(raw: Mapping[Question, Any], known: Answers) -> bool:
+    """Whether raw answers are one of *known*, types and all: True is not 1.
+
+    What looks otherwise may still be right; it is judged then.
+    """
+    for answers in known:
+        if raw != answers:
+            continue
+        if all(
+            type(value) is type(answers[question])
+            and (not isinstance(value, dict | list) or repr(value) == repr(answers[question]))
+            for question, value in raw.items()
+        ):
+            return True
+    return False
 
 
 def _after(

@@ -18,6 +18,7 @@ import pytest
 from . import _record_lines as lines
 from ._campaign import Campaign
 from ._requirements import requirements
+from ._searching import reports_in
 from ._verdicts import Verdicts, outcomes_in
 from .errors import CallError
 
@@ -66,9 +67,11 @@ class Recorder:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Let the first report about a requirement bring the introduction."""
+        """Let the first report about a requirement or a search bring the introduction."""
+        from .plugin import is_judging  # noqa: PLC0415  the plugin imports this module
+
         report = yield
-        if not self._introduced and item.get_closest_marker("requirement"):
+        if not self._introduced and is_judging(item):
             self._introduced = True
             setattr(report, INTRODUCTION, lines.pack(self._introduction()))
         return report
@@ -93,6 +96,8 @@ class Recorder:
         if report.when != "teardown":  # it repeats what the call said
             for outcome in outcomes_in(report.user_properties):
                 writer.take(lines.outcome_line(outcome, report.nodeid))
+            for tried in reports_in(report.user_properties):
+                writer.note(lines.search_line(tried))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -200,6 +205,10 @@ class Writer:
         self._open[spec, rule] = None
         if len(verdicts.outcomes[rule]) >= self._selected.get(spec, {}).get(rule, 1 << 30):
             self._conclude(spec, rule)
+
+    def note(self, line: lines.SearchLine) -> None:
+        """Write how far a part of a search got."""
+        self._write(line)
 
     def _conclude(self, spec: str, rule: str) -> None:
         del self._open[spec, rule]

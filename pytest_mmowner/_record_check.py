@@ -44,6 +44,8 @@ class Record:
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     #: The line in which each requirement is first named.
     places: dict[str, int] = field(default_factory=dict)
+    #: How far the searches got.
+    searches: list[lines.SearchLine] = field(default_factory=list)
 
     @property
     def selected(self) -> dict[str, dict[str, int]]:
@@ -116,6 +118,7 @@ class _Reader:
         self._number = 1
         self._verdicts: dict[str, Verdicts] = {}
         self._outcomes: list[lines.OutcomeLine] = []
+        self._searches: list[lines.SearchLine] = []
         self._requirements: dict[tuple[str, str], lines.RequirementLine] = {}
         self._open: dict[tuple[str, str], None] = {}
         self._places: dict[str, int] = {}
@@ -142,7 +145,7 @@ class _Reader:
         footer = self._footer(whole[-1], header, hash_.hexdigest())
         return Record(
             str(self._path), header, footer, self._outcomes, self._requirements, self._verdicts,
-            self._places,
+            self._places, self._searches,
         )  # fmt: skip
 
     def _decode(self, text: bytes) -> lines.Line:
@@ -180,6 +183,8 @@ class _Reader:
             )
             verdicts.take(line.outcome())
             self._open[line.candidate, line.requirement] = None
+        elif isinstance(line, lines.SearchLine):
+            self._search(line)
         elif isinstance(line, lines.RequirementLine):
             self._follows(line)
             self._open.pop((line.candidate, line.requirement), None)
@@ -187,6 +192,19 @@ class _Reader:
         else:
             kind = type(line).__name__.lower()
             raise self._wrong(f"a second {kind}: the file was altered, or two were joined")
+
+    def _search(self, line: lines.SearchLine) -> None:
+        """A part of a search is told once, and never tries more than it has."""
+        told = {(one.candidate, one.what, one.part) for one in self._searches}
+        if (line.candidate, line.what, line.part) in told:
+            raise self._wrong(f"part {line.part} of {line.what} a second time: it was altered")
+        total = line.total or line.of_part
+        if not 0 <= line.tried <= line.of_part <= total or not 0 <= line.part < line.parts:
+            raise self._wrong(
+                f"{line.tried} of {line.of_part} of {total} {line.what} in part {line.part} of "
+                f"{line.parts} cannot be: the file was altered"
+            )
+        self._searches.append(line)
 
     def _follows(self, line: lines.RequirementLine) -> None:
         verdicts = self._verdicts.get(line.candidate)

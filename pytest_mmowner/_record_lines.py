@@ -7,14 +7,16 @@ other accepts.  ``docs/record.md`` tells the story.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Literal
 
 import msgspec
 
+from ._searching import Tried
 from ._verdicts import VERDICTS, Outcome, Verdicts
 
 #: Version of the format; it changes when an old reader would misunderstand.
-FORMAT = 1
+FORMAT = 2
 
 Verdict = Literal[VERDICTS]  # type: ignore[valid-type]  # the words come from the algebra
 
@@ -111,6 +113,31 @@ class OutcomeLine(_Strict, frozen=True, tag_field="line", tag="outcome"):
         )  # fmt: skip
 
 
+class SearchLine(_Strict, frozen=True, tag_field="line", tag="search"):
+    """How far a part of a search got, written when its test has ended."""
+
+    candidate: str
+    dialect: str
+    #: What was searched, in the same words for all parts.
+    what: str
+    part: int
+    #: What was tried, what the part has, and what there is in all parts of all shards; a search
+    #: without an end has 0 there.
+    tried: int
+    of_part: int
+    total: int
+    parts: int
+    shard: str
+    seed: int
+    #: Why it ended before its end, and what it cannot get to; empty for neither.
+    ended: str
+    beyond: str
+
+    def tried_part(self) -> Tried:
+        """Return it as the rest of the package knows it."""
+        return Tried(**msgspec.structs.asdict(self))
+
+
 class RequirementLine(_Strict, frozen=True, tag_field="line", tag="requirement"):
     """The verdict about one requirement; it follows from the outcomes before it."""
 
@@ -141,12 +168,12 @@ class Footer(_Strict, frozen=True, tag_field="line", tag="footer"):
     sha256: str
 
 
-Line = Header | OutcomeLine | RequirementLine | Footer
-KINDS = (Header, OutcomeLine, RequirementLine, Footer)
+Line = Header | OutcomeLine | SearchLine | RequirementLine | Footer
+KINDS = (Header, OutcomeLine, SearchLine, RequirementLine, Footer)
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-    Header | OutcomeLine | RequirementLine | Footer
+    Header | OutcomeLine | SearchLine | RequirementLine | Footer
 )
 _introduction = msgspec.json.Decoder(Introduction).decode
 
@@ -188,6 +215,12 @@ def outcome_line(outcome: Outcome, nodeid: str) -> OutcomeLine:
         text=clean(outcome.text), observed=clean(outcome.observed),
         program=clean(outcome.program), seconds=outcome.seconds, listed=bool(outcome.listed),
     )  # fmt: skip
+
+
+def search_line(tried: Tried) -> SearchLine:
+    """Return the line about a part of a search."""
+    values = asdict(tried)
+    return SearchLine(**values | {"candidate": clean(tried.candidate)})
 
 
 def conclude(verdicts: Verdicts, rule: str) -> RequirementLine:
@@ -240,7 +273,7 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pytest-mmowner record",
-        "description": f"Format {FORMAT}. A line: header, outcome, requirement or footer.",
+        "description": f"Format {FORMAT}. A line: header, outcome, search, requirement or footer.",
         "anyOf": list(made),
         "$defs": components,
     }

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ._record_check import Record, RecordError, read_record, verify
 from ._record_lines import RequirementLine, Tested, unfinished
 from ._requirements import requirements
+from ._searching import Tried, notes_of
 from ._summary import in_words, write_summary
 from ._verdicts import BAD, PASS, VERDICTS, Verdicts
 from .errors import CallError
@@ -60,7 +61,7 @@ def show(path: str | Path) -> str:
             page.write_line("")
             page.write_line(f"{line.verdict}{known}: {line.text}")
     page.write_line("")
-    write_summary(page, list(record.verdicts.values()), 0)
+    write_summary(page, list(record.verdicts.values()), 0, _searched(record))
     for spec in record.selected:
         missing = [
             f"{rule} ({count})"
@@ -70,6 +71,14 @@ def show(path: str | Path) -> str:
         if missing:
             page.write_line(f"{spec}: tests that never ended: {', '.join(missing)}")
     return page.text
+
+
+def _searched(record: Record) -> dict[str, list[str]]:
+    """Return by candidate what was searched, in words."""
+    told: dict[str, list[Tried]] = {}
+    for line in record.searches:
+        told.setdefault(line.candidate, []).append(line.tried_part())
+    return {spec: notes_of(parts) for spec, parts in told.items()}
 
 
 def _introduced(one: Tested) -> str:

@@ -8,11 +8,11 @@ uses the same objects.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import cast
 
-from mmowner_reference import Bounds, Kernel, Op, Program
+from mmowner_reference import Kernel, Op, Program
 
 from ._campaign import Campaign
 from ._candidates.base import LACKING, Candidate
@@ -20,6 +20,7 @@ from ._hazards import Hazard, describe_hazard, find_hazard
 from ._judge import Run, checked_answers, judge_program, judge_steps
 from ._requirements import Requirement, requirement
 from ._scenario import needs_of, parse_scenario
+from ._searching import NOTHING, Plan, Searches
 from .assertions import assert_no_deviation, assert_refused
 from .errors import ConformanceFailure, NotApplicable, Refused
 
@@ -36,6 +37,10 @@ class Observed(Shown):
     """The rule is derived and nobody confirmed it: what the candidate does is only told."""
 
 
+#: Why nothing is searched with a candidate that only replays.
+RECORDED = "a recorded run cannot be driven"
+
+
 @dataclass
 class Session:
     """One candidate under one dialect."""
@@ -45,8 +50,8 @@ class Session:
     seed: int = 0
     #: Requirements whose failure is known already: their programs are not minimized.
     known: frozenset[str] = frozenset()
-    #: A scope of which every transition is tried, beside the random programs.
-    bounds: Bounds | None = None
+    #: What to search beside the random programs; by default nothing.
+    plan: Plan = NOTHING
     #: What came out of scenarios so far, and whether anything failed.
     runs: list[Run] = field(default_factory=list)
     failed: bool = False
@@ -57,7 +62,15 @@ class Session:
         own = getattr(self.candidate, "campaign", None)
         if own is not None:
             return cast("Campaign", own(self.dialect))
-        return Campaign(self.candidate, self.dialect, self.seed, bounds=self.bounds)
+        return Campaign(self.candidate, self.dialect, self.seed, shorter=self.searches.shortest)
+
+    @cached_property
+    def searches(self) -> Searches:
+        """The searches through scopes of this session."""
+        replays = getattr(self.candidate, "campaign", None) is not None
+        return Searches(
+            self, replace(self.plan, scopes=(), because=RECORDED) if replays else self.plan
+        )
 
     def applies(self, rule: Requirement) -> None:
         """Raise ``NotApplicable`` unless *rule* holds, or is a hazard, in this dialect."""
@@ -93,10 +106,6 @@ class Session:
         except ConformanceFailure as exc:
             return f"{self.candidate.info.spec} does otherwise than derived: {exc.observed}"
         return f"{self.candidate.info.spec} does as derived"
-
-    def scope_note(self) -> str:
-        """What of the scope was tried, in words; nothing if nobody asked for one."""
-        return self.campaign.note() if self.bounds is not None else ""
 
     def misfits(self) -> dict[str, int]:
         """Return by dialect how many programs speak against it; nothing if all went well."""
@@ -177,8 +186,11 @@ class Session:
 def tools(session: Session, rules: Sequence[str]) -> dict[str, Callable[..., None]]:
     """Return what a test of the suite may ask for, by the name of its argument.
 
-    *rules* are the requirements that the test is about; the first one takes the blame.
+    *rules* are the requirements that the test is about; the first one takes the blame.  A
+    search is about none.
     """
+    if not rules:
+        return {"transitions": session.searches.transitions, "walks": session.searches.walks}
     first = rules[0]
     return {
         "play": partial(session.play, first),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ._requirements import LEVELS, requirements
+from ._searching import Tried, is_whole
 from ._session import HazardShown, Observed
 from .errors import ConformanceFailure, NotApplicable, Unknown, Untestable
 
@@ -94,6 +95,8 @@ class Verdicts:
     dialect: str
     #: What the tests of each requirement said.
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    #: How far the searches got.
+    searched: list[Tried] = field(default_factory=list)
 
     def add(self, rule: str, verdict: str, text: str = "") -> None:
         """Take the verdict of one test of *rule*."""
@@ -121,6 +124,11 @@ class Verdicts:
         said = self.outcomes.get(rule, [])
         return bool(said) and len({outcome.test for outcome in said}) >= said[0].of_tests > 0
 
+    @property
+    def searched_whole(self) -> bool:
+        """Whether no part of any search was left out; so too where nothing was searched."""
+        return is_whole(self.searched)
+
     def in_part(self) -> list[str]:
         """Return the requirements of which some tests were left out, in order."""
         return [rule for rule in requirements() if rule in self.outcomes and not self.whole(rule)]
@@ -135,7 +143,8 @@ class Verdicts:
 
     def observed(self, rule: str) -> list[str]:
         """Return what was seen where *rule* failed, in order and without repeats."""
-        seen = (f"{o.test}: {o.observed}" for o in self.outcomes[rule] if o.verdict == FAIL)
+        failed = (o for o in self.outcomes[rule] if o.verdict == FAIL and o.observed)
+        seen = (f"{o.test}: {o.observed}" for o in failed)
         return sorted(set(seen))
 
     def with_verdict(self, verdict: str) -> list[str]:
@@ -169,7 +178,9 @@ class Verdicts:
     @property
     def answered(self) -> bool:
         """Whether anything was decided at all: nothing applicable is not success."""
-        return any(self.of(rule) not in (OBSERVED, NOT_APPLICABLE) for rule in self.outcomes)
+        return any(part.tried for part in self.searched) or any(
+            self.of(rule) not in (OBSERVED, NOT_APPLICABLE) for rule in self.outcomes
+        )
 
     @property
     def ok(self) -> bool:

@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._repeat import Evidence
 
 __all__ = [
     "CallError", "CandidateError", "ConformanceFailure", "MMOwnerError", "MissingPrerequisite",
@@ -90,13 +94,17 @@ class ConformanceFailure(MMOwnerError, AssertionError):
     """The candidate is wrong; the text is the whole explanation.
 
     ``observed`` says in a line what was seen, before anything was minimized, so that it is
-    the same in every run; ``program`` is the minimal program, one operation a line.
+    the same in every run; ``program`` is the minimal program, one operation a line;
+    ``evidence`` is what it takes to run it again, None where that is no legal program.
     """
 
-    def __init__(self, text: str, *, observed: str = "", program: str = "") -> None:
+    def __init__(
+        self, text: str, *, observed: str = "", program: str = "", evidence: Evidence | None = None
+    ) -> None:
         super().__init__(text)
         self.observed = observed
         self.program = program
+        self.evidence = evidence
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

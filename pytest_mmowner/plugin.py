@@ -7,21 +7,20 @@ nothing heavy: hypothesis, msgspec and the candidates come when they are used.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from ._census import Census
-from .errors import CallError, MMOwnerError, NotApplicable
+from .errors import CallError, MissingPrerequisite, MMOwnerError, NotApplicable
 
 if TYPE_CHECKING:
-    from mmowner_reference import Bounds
-
     from ._baseline import Baseline
     from ._gates import FrozenSet
+    from ._searching import Plan
     from ._session import Session
     from ._verdicts import Verdicts
 
@@ -47,6 +46,10 @@ OPTIONS: Final = (
      "every requirement of these levels must pass; whatever else it ended in fails the run"),
     ("report", "string", None, "FILE.jsonl",
      "write a record of the run, line by line, that others can check (docs/record.md)"),
+    ("emit-tests", "string", None, "DIR", (
+        "write a pytest test and a counterexample in JSON for every requirement that fails "
+        "(docs/counterexamples.md)"
+    )),
     ("ci", "string", None, "SYSTEM",
      "write a step summary and annotations: github (default inside GitHub Actions), or off"),
     ("badges", "string", None, "DIR", "write a badge for each level: JSON for shields.io"),
@@ -56,11 +59,17 @@ OPTIONS: Final = (
     )),
     ("cov-fail-under", "string", None, "N",
      "fail the run if less than N percent of the candidate is covered; implies --mmowner-cov"),
-    ("scope", "string", None, "N,M,R,K", (
-        "try every transition with up to N tasks (init included), M mms, R references to each and "
-        "K kernel threads, beside the random programs; 4,3,0,0 takes seconds, 5,3,0,0 a minute"
+    ("scope", "linelist", None, "N,M,R,K", (
+        "try every transition with up to N tasks (init included), M mms and R references to each, "
+        "and with K kernel threads, repeatable, or none (default: what the candidate's speed and "
+        "its dialect afford; in this process, in today's dialect, 5,3,0,0 and 4,3,1,1)"
     )),
-    ("seed", "string", "0", "N", "seed of the random programs (default: 0)"),
+    ("shard", "string", None, "I/N", "try the I-th of N shares of the scopes, as on N machines"),
+    ("budget", "string", None, "TIME", (
+        "how long the searches for one candidate may take, as 60s or 5m; what was not tried then "
+        "is unknown, which is no pass (default: as long as it takes)"
+    )),
+    ("seed", "string", "0", "N", "seed of random programs and of the order of cases (default: 0)"),
     ("timeout", "string", "10", "SECONDS",
      "how long a candidate in another process may take for one answer (default: 10)"),
 )  # fmt: skip
@@ -70,6 +79,7 @@ OPTIONS: Final = (
 #: state, and registered as a plugin of its own in every process of the run.
 FEATURES: Final[dict[str, str]] = {
     "report": "pytest_mmowner._record:Recorder",
+    "emit-tests": "pytest_mmowner._emit:Emitter",
     "baseline": "pytest_mmowner._enforce:BaselineCheck",
     "set": "pytest_mmowner._gates:SetGate",
     "require": "pytest_mmowner._gates:LevelGate",
@@ -109,11 +119,15 @@ class State:
     timeout: float
     #: By what a release is judged, in words, when the user named one.
     release: str = ""
-    #: The scope of which every transition is tried, when the user named one.
-    scope: Bounds | None = None
+    #: What is searched beside the random programs.
+    plan: Plan | None = None
+    #: Whether nothing is: said without loading what searches.
+    no_search: bool = False
     sessions: dict[str, Session] = field(default_factory=dict)
     #: The known failures, when a file of them was named.
     baseline: Baseline | None = None
+    #: Whether known failures are minimized too: somebody keeps the programs.
+    minimizes_all: bool = False
     #: The frozen set to judge by, when one was named.
     frozen_set: FrozenSet | None = None
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
@@ -130,10 +144,23 @@ class State:
         if spec not in self.sessions:
             candidate, dialect = open_candidate(spec, Options(self.dialect, self.timeout))
             known: frozenset[str] = frozenset()
-            if self.baseline is not None:
+            if self.baseline is not None and not self.minimizes_all:
                 known = self.baseline.known(dialect, candidate.info)
-            self.sessions[spec] = Session(candidate, dialect, self.seed, known, self.scope)
+            self.sessions[spec] = Session(candidate, dialect, self.seed, known, self.searching())
         return self.sessions[spec]
+
+    def searching(self) -> Plan:
+        """Return what is to be searched: whatever counts in this run."""
+        from ._requirements import requirements  # noqa: PLC0415  only runs that judge pay for it
+        from ._searching import Plan  # noqa: PLC0415  the same
+
+        plan = self.plan or Plan(() if self.no_search else None)
+        if not self.levels and self.frozen_set is None:
+            return plan
+        known = requirements()
+        ids = known.keys() if self.frozen_set is None else self.frozen_set.requirements
+        wanted = (rule for rule in ids if not self.levels or known[rule].level in self.levels)
+        return replace(plan, only=frozenset(wanted))
 
     def listed(self, rule: str, spec: str) -> str:
         """Return the number of the baseline entry about *rule* of that candidate, or nothing."""
@@ -164,6 +191,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "requirement(id): the test decides about this requirement of mm->owner"
     )
+    config.addinivalue_line(
+        "markers", f"{SEARCH}: the test looks for anything that breaks any requirement"
+    )
     specs = list(_option(config, "candidate"))
     try:
         state = State(
@@ -174,8 +204,12 @@ def pytest_configure(config: pytest.Config) -> None:
             seed=_number("seed", _option(config, "seed"), int),
             timeout=_number("timeout", _option(config, "timeout"), float),
         )
-        state.scope = _scope(_option(config, "scope"))
+        state.plan, state.no_search = _plan(config)
         _needs_a_set(_option(config, "applicable"), _option(config, "set"))
+        if os.environ.get("MMOWNER_CORE"):
+            from ._core import core  # noqa: PLC0415  only who asks for one pays for it
+
+            core()
         if state.explicit or state.dialect is not None:
             from ._spec import check_kind, dialect_of, judged_by  # noqa: PLC0415  every pytest run loads this module
 
@@ -184,12 +218,14 @@ def pytest_configure(config: pytest.Config) -> None:
                 state.dialect = dialect_of(state.dialect)
             for spec in state.specs:
                 check_kind(spec)
-    except CallError as exc:
+    except (CallError, MissingPrerequisite) as exc:
         raise pytest.UsageError(str(exc)) from None
     config.stash[STATE] = state
     config.pluginmanager.register(Census(state), "mmowner-census")
     if not _is_worker(config):
-        config.pluginmanager.register(Gatherer(config), "mmowner-gatherer")
+        from ._gatherer import Gatherer  # noqa: PLC0415  it imports this module
+
+        config.pluginmanager.register(Gatherer(config, state), "mmowner-gatherer")
     for option, home in FEATURES.items():
         on_github = option == "ci" and os.environ.get("GITHUB_ACTIONS") == "true"
         if _option(config, option) or on_github:
@@ -201,21 +237,18 @@ def pytest_configure(config: pytest.Config) -> None:
                 raise pytest.UsageError(str(exc)) from None
 
 
-def _scope(text: str) -> Bounds | None:
-    if not text:
-        return None
-    from mmowner_reference import Bounds  # noqa: PLC0415  only who names one pays for it
+def _plan(config: pytest.Config) -> tuple[Plan | None, bool]:
+    """Return what the options say about searches, and whether they say: none."""
+    texts = {name: _option(config, name) for name in ("scope", "shard", "budget")}
+    if not any(texts.values()):
+        return None, False
+    if list(texts.values()) == [["none"], "", ""]:
+        return None, True
+    from ._scopes import Shard, parse_budget, parse_scopes, parse_shard  # noqa: PLC0415  every pytest run loads this module
+    from ._searching import Plan  # noqa: PLC0415  the same
 
-    numbers = text.split(",")
-    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
-        raise CallError(
-            f"--mmowner-scope={text}: write four numbers, tasks, mms, references and kernel "
-            "threads, as 4,3,0,0"
-        )
-    tasks, mms, refs, kthreads = map(int, numbers)
-    if not (tasks and mms):
-        raise CallError(f"--mmowner-scope={text}: init and its mm are always there")
-    return Bounds(tasks, mms, refs, kthreads)
+    shard = parse_shard(texts["shard"]) if texts["shard"] else Shard()
+    return Plan(parse_scopes(texts["scope"]), shard, parse_budget(texts["budget"])), False
 
 
 def _needs_a_set(number: str, name: str) -> None:
@@ -258,6 +291,10 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if state.explicit:
         dialect = state.dialect or "as each candidate says"
         lines.append(f"mmowner: {', '.join(state.specs)}; dialect {dialect}; seed {state.seed}")
+        if not state.no_search and state.searching().scopes != ():
+            from ._core import in_words  # noqa: PLC0415  only runs that search pay for it
+
+            lines.append(f"mmowner: {in_words()}")
     return lines
 
 
@@ -278,6 +315,15 @@ def mmowner_session(request: pytest.FixtureRequest) -> Session:
 def rules_of(item: pytest.Item) -> list[str]:
     """Return the ids of the requirements that a test decides about."""
     return [mark.args[0] for mark in item.iter_markers("requirement")]
+
+
+#: The mark of a test that is about no single requirement.
+SEARCH: Final = "mmowner_search"
+
+
+def is_judging(item: pytest.Item) -> bool:
+    """Whether a test decides about a requirement, or looks for what breaks any."""
+    return any(item.get_closest_marker(name) is not None for name in ("requirement", SEARCH))
 
 
 def spec_of(item: pytest.Item) -> str:
@@ -301,7 +347,7 @@ def _is_worker(config: pytest.Config) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check the ids, keep the levels asked for, and open the candidates if they are needed."""
     state = config.stash[STATE]
-    judged = [item for item in items if item.get_closest_marker("requirement")]
+    judged = [item for item in items if is_judging(item)]
     if not judged:
         return
     from ._requirements import requirement  # noqa: PLC0415  every pytest run loads this module
@@ -309,7 +355,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         levels = {item: {requirement(rule).level for rule in rules_of(item)} for item in judged}
         if state.levels:
-            dropped = [item for item in judged if not levels[item] & state.levels]
+            # A search leaves the other levels out by itself.
+            dropped = [
+                item for item in judged
+                if item.get_closest_marker("requirement") and not levels[item] & state.levels
+            ]  # fmt: skip
             items[:] = [item for item in items if item not in set(dropped)]
             config.hook.pytest_deselected(items=dropped)
         if not config.option.collectonly:
@@ -357,8 +407,10 @@ def _distributed(config: pytest.Config) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """A verdict that is no failure ends a test of the suite without one."""
-    if not item.get_closest_marker("requirement"):
+    if not is_judging(item):
         return (yield)
+    if (session := item.config.stash[STATE].sessions.get(spec_of(item))) is not None:
+        session.searches.reports.clear()  # those of the test before
     from ._session import Shown  # noqa: PLC0415  every pytest run loads this module
 
     try:
@@ -383,8 +435,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put requirement, verdict and candidate into the report, where xdist and JUnit keep them."""
     report = yield
-    rules = rules_of(item)
-    if not rules or (call.when != "call" and not report.failed):
+    lost = report.skipped and item.get_closest_marker(SEARCH) is not None
+    if not is_judging(item) or (call.when != "call" and not report.failed and not lost):
         return report
     from ._verdicts import NOT_APPLICABLE, PASS, Outcome, verdict_of  # noqa: PLC0415  every pytest run loads this module
 
@@ -397,82 +449,33 @@ def pytest_runtest_makereport(
     state = item.config.stash[STATE]
     spec = spec_of(item)
     session = state.sessions.get(spec)
-    for rule in rules:
+    broken: Mapping[str, BaseException] = getattr(exc, "broken", {})
+    for rule in rules_of(item) or broken:
+        said = broken.get(rule, exc)
         outcome = Outcome(
             requirement=rule, verdict=verdict, candidate=spec,
             dialect=session.dialect if session else "?", test=test_name(item, spec),
-            text="" if verdict == PASS else str(exc),
-            observed=getattr(exc, "observed", ""), program=getattr(exc, "program", ""),
-            seconds=round(call.duration, 6),
+            text="" if verdict == PASS else str(said),
+            # What a search saw first depends on the seed: nothing to hold a baseline to.
+            observed="" if broken else getattr(said, "observed", ""),
+            program=getattr(said, "program", ""), seconds=round(call.duration, 6),
             listed=state.listed(rule, spec), of_tests=state.of_tests.get((spec, rule), 0),
             tries=item.stash.get(TRIED, 1),
         )  # fmt: skip
         item.user_properties += [
             (f"mmowner_{name}", str(value)) for name, value in asdict(outcome).items()
         ]  # fmt: skip
+    if session is not None and item.get_closest_marker(SEARCH):
+        from ._searching import PROPERTY, SKIPPED, as_property  # noqa: PLC0415  every pytest run loads this module
+
+        # By the name that the user gave it, as in the outcomes.
+        reports = [replace(one, candidate=spec) for one in session.searches.reports]
+        item.user_properties += [(PROPERTY, as_property(one)) for one in reports]
+        if lost and verdict != NOT_APPLICABLE:
+            item.user_properties.append((SKIPPED, f"{spec}: {item.name}"))
     # The report of the teardown gets them too: that is the one that JUnit files are made of.
     report.user_properties = list(item.user_properties)
     return report
-
-
-class Gatherer:
-    """Gathers the verdicts in the process that reports: under xdist, the controller."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.state = config.stash[STATE]
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the verdicts out of a test's report."""
-        if report.when == "teardown" or not any(
-            name == "mmowner_requirement" for name, _ in report.user_properties
-        ):
-            return
-        from ._verdicts import Verdicts, outcomes_in  # noqa: PLC0415  every pytest run loads this module
-
-        for outcome in outcomes_in(report.user_properties):
-            spec = outcome.candidate
-            verdicts = self.state.verdicts.setdefault(spec, Verdicts(spec, outcome.dialect))
-            verdicts.take(outcome)
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of xdist has counted."""
-        from ._fit import add_up  # noqa: PLC0415  every pytest run loads this module
-
-        for spec, part in getattr(node, "workeroutput", {}).get("mmowner_misfits", {}).items():
-            self.state.misfits[spec] = add_up([self.state.misfits.get(spec, {}), part])
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Nothing applicable is not success; unknown and skipped are never green."""
-        if not self.state.verdicts:
-            return
-        from ._baseline import excused  # noqa: PLC0415  every pytest run loads this module
-
-        for verdicts in self.state.verdicts.values():
-            if exitstatus != pytest.ExitCode.OK:
-                return
-            if not verdicts.answered:
-                session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
-            elif not all(
-                excused(self.state.baseline, verdicts, rule) for rule in verdicts.outcomes
-            ):
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Write the verdicts, unless the user wants no summary."""
-        if self.state.verdicts and not getattr(self.config.option, "no_summary", False):
-            from ._summary import write_summary  # noqa: PLC0415  every pytest run loads this module
-
-            notes = {
-                spec: [*session.candidate.info.notes, *filter(None, [session.scope_note()])]
-                for spec, session in self.state.sessions.items()
-            }  # under xdist the candidates live in the workers, and their notes with them
-            write_summary(
-                terminalreporter, list(self.state.verdicts.values()),
-                self.config.option.verbose, notes, self.state.misfits,
-            )  # fmt: skip
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

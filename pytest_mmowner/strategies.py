@@ -3,6 +3,9 @@
 A whole program is drawn as a list of integers and decoded to operations that are legal
 where they stand, so nothing is thrown away.  Hypothesis shrinks the integers, which does not
 always find the simplest program: ``assert_conforms`` minimizes the program itself.
+
+In CI (the variable ``CI`` is set) Hypothesis chooses its own profile ``ci``, which is
+derandomized: the same examples in every run.  ``--hypothesis-profile=default`` draws others.
 """
 
 from __future__ import annotations

@@ -27,6 +27,24 @@ def pytest_generate_tests(metafunc):
         )
 
 
+#: Scopes take longer than all the rest of a run: tests of scopes name theirs.
+NO_SCOPE = "--mmowner-scope=none"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_scope_in_children():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", NO_SCOPE)
+        yield
+
+
+@pytest.fixture
+def pytester(pytester, monkeypatch):
+    """``pytester``, which discards what it finds in ``PYTEST_ADDOPTS``."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", NO_SCOPE)
+    return pytester
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The root of the repository."""

@@ -32,9 +32,10 @@ def test_an_agent_that_is_in_the_cache_is_not_compiled_again(tmp_path: Path) -> 
     assert launch.build_agent(cache=tmp_path).stat().st_mtime_ns == before
 
 
-def test_a_missing_compiler_is_named_with_what_to_install(tmp_path: Path) -> None:
-    with pytest.raises(launch.MissingPrerequisite, match="no-such-compiler") as caught:
-        launch.build_agent("no-such-compiler", tmp_path)
+@pytest.mark.parametrize("cc", ["no-such-compiler", '"', " "])
+def test_a_missing_compiler_is_named_with_what_to_install(tmp_path: Path, cc: str) -> None:
+    with pytest.raises(launch.MissingPrerequisite, match=rf"no C compiler \({cc}\)") as caught:
+        launch.build_agent(cc, tmp_path)
     assert "apt install gcc" in caught.value.hint
 
 
@@ -63,12 +64,25 @@ def test_what_a_compiler_lacks_is_named_with_what_to_install(
 def test_the_cache_is_below_xdg_cache_home_and_a_bad_one_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("MMOWNER_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert launch.build_agent().parent == tmp_path / "pytest-mmowner"
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(launch.MissingPrerequisite, match="XDG_CACHE_HOME"):
         launch.build_agent()
+    monkeypatch.setenv("MMOWNER_CACHE", str(tmp_path / "kept"))
+    assert launch.build_agent().parent == tmp_path / "kept"
+    monkeypatch.setenv("MMOWNER_CACHE", "")
+    with pytest.raises(launch.MissingPrerequisite, match="set MMOWNER_CACHE"):
+        launch.build_agent()
+
+
+@needs_cc
+def test_what_others_may_write_to_is_no_cache(tmp_path: Path) -> None:
+    tmp_path.chmod(0o770)
+    with pytest.raises(launch.MissingPrerequisite, match="only you may write to"):
+        launch.build_agent(cache=tmp_path)
 
 
 def test_a_missing_uml_is_named_with_what_to_install(

@@ -40,6 +40,7 @@ def test_the_wheel_claims_three_names_and_no_more(wheel):
     assert tops == {"pytest_mmowner", "mmowner_conformance", "mmowner_reference"}
     for needed in (
         "mmowner_conformance/requirements.toml", "pytest_mmowner/py.typed", "pytest_mmowner/_linux/agent.c",
+        "pytest_mmowner/_core/core.c", "pytest_mmowner/_core/world.h",
         "mmowner_reference/py.typed", "mmowner_conformance/py.typed",
     ):  # fmt: skip
         assert needed in names

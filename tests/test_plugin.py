@@ -279,7 +279,8 @@ def test_verdicts_are_in_the_junit_file_with_and_without_xdist(suite, pytester):
         assert '<property name="mmowner_verdict" value="pass"' in text
 
 
-def test_the_plugin_can_be_turned_off(pytester):
+def test_the_plugin_can_be_turned_off(pytester, monkeypatch):
+    monkeypatch.delenv("PYTEST_ADDOPTS")  # options of ours
     pytester.makepyfile("def test_nothing(): pass")
     result = pytester.runpytest_subprocess("-p", "no:mmowner", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=1)

@@ -16,6 +16,9 @@ from pytest_mmowner import Hazard, Op
 #: ``@requirement("FORK-01")``: the test decides about this requirement.
 requirement = pytest.mark.requirement
 
+#: ``@search``: the test looks for anything that breaks any requirement.
+search = pytest.mark.mmowner_search
+
 #: Runs a scenario (see ``pytest_mmowner/_scenario.py``) and judges it.
 Play: TypeAlias = Callable[[str], None]
 #: Judges all random programs by the requirement of the test.
@@ -25,4 +28,11 @@ FindHazard: TypeAlias = Callable[[Hazard], None]
 #: Runs a scenario, then an illegal operation, which must change nothing.
 Refuses: TypeAlias = Callable[[str, Op], None]
 
-__all__ = ["FindHazard", "Play", "RandomPrograms", "Refuses", "requirement"]
+#: Takes the candidate through one part of its scopes.
+Transitions: TypeAlias = Callable[[int], None]
+#: Takes the candidate through one part of the random walks in large worlds.
+Walks: TypeAlias = Callable[[int], None]
+
+__all__ = [
+    "FindHazard", "Play", "RandomPrograms", "Refuses", "Transitions", "Walks", "requirement", "search",
+]  # fmt: skip

@@ -1,60 +1,19 @@
 /* adapter.c: a candidate for pytest-mmowner, as an example of the line protocol.
  *
  * One JSON object a line comes in, one goes out (docs/protocol.md). This file only
- * translates: what an operation does is in world.c, what is refused in legal.c. To test a
- * kernel of your own, keep this file and json.c, and put yours behind the table of
- * operations below.
+ * translates: how an operation is written is in ops.c, what it does in world.c, what is
+ * refused in legal.c. To test a kernel of your own, keep this file, ops.c and json.c, and
+ * put yours behind the table of operations in ops.c.
  */
 #define _POSIX_C_SOURCE 200809L	/* getline */
 
 #include "json.h"
+#include "ops.h"
 #include "world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Bits of the fields that an operation needs; json_field[] has their names. */
-enum {
-	TASK = 1 << 0, CHILD = 1 << 1, MM = 1 << 2, REF = 1 << 3,
-	TRACER = 1 << 4, CGROUP = 1 << 5, PARENT = 1 << 6, PAGES = 1 << 7,
-};
-
-static const struct {
-	const char *name;
-	size_t offset;
-} json_field[] = {
-	{ "task", offsetof(struct op, task) },     { "child", offsetof(struct op, child) },
-	{ "mm", offsetof(struct op, mm) },         { "ref", offsetof(struct op, ref) },
-	{ "tracer", offsetof(struct op, tracer) }, { "cgroup", offsetof(struct op, cgroup) },
-	{ "parent", offsetof(struct op, parent) }, { "pages", offsetof(struct op, pages) },
-};
-
-static const struct op_type {
-	const char *word;
-	unsigned fields;
-	check *refuse;
-	void (*perform)(struct world *w, const struct op *op);
-} op_types[] = {
-	{ "clone", TASK | CHILD, refuse_clone, do_clone },
-	{ "exit", TASK, refuse_exit, do_exit },
-	{ "exec", TASK | MM, refuse_exec, do_exec },
-	{ "reap", TASK, refuse_reap, do_reap },
-	{ "hold", MM | REF, refuse_hold, do_hold },
-	{ "put", MM | REF, refuse_put, do_put },
-	{ "kthread", CHILD, refuse_kthread, do_kthread },
-	{ "use_mm", TASK | MM, refuse_use_mm, do_use_mm },
-	{ "unuse_mm", TASK | MM, refuse_unuse_mm, do_unuse_mm },
-	{ "clone_fails", TASK | CHILD, refuse_clone_fails, do_clone_fails },
-	{ "exec_fails", TASK, refuse_exec_fails, do_exec_fails },
-	{ "trace", TASK | TRACER, refuse_trace, do_trace },
-	{ "untrace", TASK, refuse_untrace, do_untrace },
-	{ "subreaper", TASK, refuse_subreaper, do_subreaper },
-	{ "cgroup", CGROUP | PARENT, refuse_cgroup, do_cgroup },
-	{ "attach", TASK | CGROUP, refuse_attach, do_attach },
-	{ "charge", TASK | PAGES, refuse_charge, do_charge },
-	{ "subsystem", 0, refuse_subsystem, NULL },
-};
 
 static const char capabilities[] =
 	"[\"clone\", \"exit\", \"exec\", \"reap\", \"hold\", \"put\", \"kthread\", \"use_mm\", "
@@ -68,97 +27,13 @@ struct failure {
 	const char *why;
 };
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
 static bool fail(struct failure *failure, const char *kind, const char *why)
 {
 	*failure = (struct failure){ kind, why };
 	return false;
 }
 
-/* -- reading an operation -------------------------------------------------------------- */
-
-/* Every name is a positive integer, and so is a number of pages. */
-static bool read_name(const char *object, const char *key, long *name)
-{
-	return json_integer(json_member(object, key), name) && *name > 0;
-}
-
-static const struct op_type *op_type(const char *word)
-{
-	for (size_t i = 0; i < COUNT(op_types); i++)
-		if (json_is(word, op_types[i].word))
-			return &op_types[i];
-	return NULL;
-}
-
-static const char *read_fields(const char *object, unsigned fields, struct op *op)
-{
-	for (size_t i = 0; i < COUNT(json_field); i++) {
-		long *to = (long *)((char *)op + json_field[i].offset);
-
-		if (fields & (1u << i) && !read_name(object, json_field[i].name, to))
-			return "a field is missing, or is not a positive integer";
-	}
-	return NULL;
-}
-
-static const char *read_flags(const char *list, unsigned *flags)
-{
-	static const struct {
-		const char *word;
-		unsigned bits;
-	} known[] = {
-		{ "VM", FLAG_VM }, { "THREAD", FLAG_THREAD | FLAG_VM },
-		{ "PARENT", FLAG_PARENT }, { "VFORK", FLAG_VFORK },
-	};
-
-	if (!json_is_list(list))
-		return "flags is a list of words";
-	for (const char *at = json_first(list); at; at = json_next(at)) {
-		size_t i = 0;
-
-		while (i < COUNT(known) && !json_is(at, known[i].word))
-			i++;
-		if (i == COUNT(known))
-			return "flags are VM, THREAD, PARENT and VFORK";
-		*flags |= known[i].bits;
-	}
-	return NULL;
-}
-
-/* The child shares its maker's mm, or it needs a name for its own: never both. */
-static const char *read_clone(const char *object, struct op *op)
-{
-	const char *why = read_flags(json_member(object, "flags"), &op->flags);
-	const char *mm = json_member(object, "mm"), *ref = json_member(object, "ref");
-
-	if (why)
-		return why;
-	if (op->flags & FLAG_VM && mm)
-		return "a child that shares the mm needs no name for one";
-	if (!(op->flags & FLAG_VM) && !read_name(object, "mm", &op->mm))
-		return "without VM or THREAD, mm is the name of the child's mm";
-	if (op->type->perform != do_clone_fails)
-		return NULL;
-	if (!json_is(json_member(object, "at"), "dup_mm") &&
-	    !json_is(json_member(object, "at"), "late"))
-		return "at is dup_mm or late";
-	return ref && !read_name(object, "ref", &op->ref) ? "ref is a positive integer" : NULL;
-}
-
-static const char *read_op(const char *object, struct op *op)
-{
-	const char *why;
-
-	*op = (struct op){ .type = op_type(json_member(object, "op")) };
-	if (!op->type)
-		return "unknown operation";
-	why = read_fields(object, op->type->fields, op);
-	if (!why && (op->type->perform == do_clone || op->type->perform == do_clone_fails))
-		why = read_clone(object, op);
-	return why;
-}
+/* -- performing an operation ------------------------------------------------------------ */
 
 /* Nothing changes before it is known that the operation is well formed and legal. */
 static bool perform(struct world *w, const char *object, struct failure *failure)
@@ -258,15 +133,6 @@ static bool program_step(struct world *w, const char *object, const char *asks, 
 	return true;
 }
 
-static bool same_length(const char *one, const char *other)
-{
-	while (one && other) {
-		one = json_next(one);
-		other = json_next(other);
-	}
-	return !one && !other;
-}
-
 static void run_program(struct world *w, const char *object, struct out *out,
 			struct failure *failure)
 {
@@ -274,7 +140,7 @@ static void run_program(struct world *w, const char *object, struct out *out,
 	const char *all_asks = json_member(object, "asks");
 	const char *op = json_first(ops), *asks = json_first(all_asks);
 
-	if (!json_is_list(ops) || !json_is_list(all_asks) || !same_length(op, asks)) {
+	if (!json_is_list(ops) || !json_is_list(all_asks) || !json_same_length(ops, all_asks)) {
 		fail(failure, "error", "ops and asks are lists of the same length");
 		op = NULL;	/* nothing is performed */
 	}

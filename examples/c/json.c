@@ -155,6 +155,17 @@ const char *json_next(const char *element)
 	return behind(element);
 }
 
+bool json_same_length(const char *list, const char *other)
+{
+	const char *one = json_first(list), *two = json_first(other);
+
+	while (one && two) {
+		one = json_next(one);
+		two = json_next(two);
+	}
+	return !one && !two;
+}
+
 bool json_is_list(const char *value)
 {
 	return value && *value == '[';

@@ -19,6 +19,8 @@ const char *json_member(const char *object, const char *key);
 const char *json_first(const char *list);
 const char *json_next(const char *element);
 
+bool json_same_length(const char *list, const char *other);
+
 bool json_is_list(const char *value);
 
 /* Whether the value is this text. Compared as written: the words of the protocol are

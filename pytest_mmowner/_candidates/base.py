@@ -40,6 +40,8 @@ class Info:
     details: Mapping[str, Any] = field(default_factory=dict)
     #: How many random operations are affordable, relative to a candidate in this process.
     speed: float = 1.0
+    #: What a reset costs, in operations: where it is dear, programs are long and few.
+    reset_cost: float = 1.0
 
     @property
     def asks(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class Command(Candidate):
 
     #: Told to the child at its start; ``linux`` overrides what the child is.
     speed = 0.2
+    reset_cost = 1.0
 
     def __init__(
         self, spec: str, argv: Sequence[str], dialect: str, *, patience: float = PATIENCE
@@ -44,7 +45,7 @@ class Command(Candidate):
         self._failed_starts = 0
         self._last_start_error: CandidateError | None = None
         # What is known before the handshake: enough to report that it never came.
-        self.info = Info(spec=spec, name=spec, speed=self.speed)
+        self.info = Info(spec=spec, name=spec, speed=self.speed, reset_cost=self.reset_cost)
         try:
             self._start()
         except CandidateError as exc:
@@ -101,6 +102,7 @@ class Command(Candidate):
             language=answer.language, dialect=answer.dialect,
             capabilities=frozenset(said & known), without=frozenset(answer.without),
             notes=tuple(note for note in notes if note), details=details, speed=self.speed,
+            reset_cost=self.reset_cost,
         )  # fmt: skip
 
     def _start_failed(self, exc: CandidateError) -> None:

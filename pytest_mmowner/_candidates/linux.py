@@ -25,6 +25,9 @@ SPEEDS = {"uml": 0.1, "host": 0.4}
 class Linux(Command):
     """The agent on some kernel; each start of UML gets a directory of its own."""
 
+    #: Processes are killed and cgroups emptied: under UML 18 ms, where an operation takes 4 to 5.
+    reset_cost = 4.0
+
     def __init__(
         self, spec: str, mode: str, kernel: Path | None, dialect: str, patience: float
     ) -> None:

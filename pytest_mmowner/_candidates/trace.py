@@ -174,15 +174,15 @@ class Recorded(Campaign):
             self.operations += len(parts)
             self.decided.update(run.decided)
             for found in run.deviations:
-                self._note(number, parts, run.program, found)
+                self._note(number, parts, run, found)
             if run.error is not None:
                 self.error = run.error
 
-    def _note(self, number: int, parts: list[Part], program: Program, found: Deviation) -> None:
+    def _note(self, number: int, parts: list[Part], run: Run, found: Deviation) -> None:
         best = self.failures.get(found.rule)
         if best is None or found.step < len(best[0]):
             line = parts[found.step - 1].lines[found.question]
-            self.failures[found.rule] = (program[: found.step], found)
+            self.failures[found.rule] = (run.program[: found.step], found, run)
             self._places[found.rule] = f"{self._trace.path}:{line}, program {number} of the trace"
 
     def holds(self, rule: str, *, minimize: bool = True) -> None:
@@ -196,7 +196,7 @@ class Recorded(Campaign):
             raise NotApplicable(f"no answer in {self._trace.path} is a matter of {rule}")
 
     def _failure(self, rule: str, *, minimize: bool) -> ConformanceFailure:
-        program, found = self.failures[rule]
+        program, found, _ = self.failures[rule]
         return failure(
             program, found, rule, self.candidate.info.spec, self.dialect, _cannot,
             note=self._places[rule], minimize=False,

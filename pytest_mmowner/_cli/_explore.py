@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-from mmowner_reference import DEFAULT, Bounds, Space, explore
+from mmowner_reference import DEFAULT, Bounds, Space
 
 from .._spec import dialect_of
 from ..errors import CallError
 from ._output import Output
-from ._parser import DIALECT, Parser, add_json
+from ._parser import DIALECT, DIRECTORY, Parser, add_json
 
 #: The numbers of a scope: option, what it bounds, default, the least that makes sense.
 NUMBERS = (
@@ -44,6 +45,16 @@ def add_commands(parser: Parser) -> None:
         "--max-states", metavar="N", type=int, default=None,
         help="end when more than N worlds were seen: then the scope is not closed (exit code 1)",
     )  # fmt: skip
+    command.argument(
+        "--cluster", metavar="WHERE", default=None,
+        help="explore on a Dask cluster: the address of its scheduler, or local:N for N "
+        "processes of this machine (needs pytest-mmowner[cluster])",
+    )  # fmt: skip
+    command.argument(
+        "--checkpoint", metavar="DIR", default=None, complete=DIRECTORY,
+        help="with --cluster: keep worlds in DIR, which all workers must see, and go on with "
+        "what is there",
+    )  # fmt: skip
     add_json(command)
 
 
@@ -53,18 +64,37 @@ def explore_scope(args: argparse.Namespace, out: Output) -> int:
         if getattr(args, name) < least:
             raise CallError(f"explore: --{name} is at least {least}: {what}")
     bounds = Bounds(args.tasks, args.mms, args.holds, args.kthreads)
-    began = time.process_time()
+    if args.checkpoint and not args.cluster:
+        raise CallError("explore: --checkpoint is for --cluster: local:1 is a cluster too")
+    if args.cluster and args.max_states is not None:
+        raise CallError("explore: --max-states is not for --cluster: interrupt it instead")
+    # What workers compute is no time of this process.
+    clock = time.monotonic if args.cluster else time.process_time
+    began = clock()
 
     def tell(space: Space) -> None:
         """Progress is for somebody who waits at a terminal, so it does not go into the output."""
         if sys.stderr.isatty():
-            seconds = time.process_time() - began
+            seconds = clock() - began
             sys.stderr.write(
                 f"depth {space.depth}: {space.transitions} transitions, {space.states} worlds, "
                 f"{seconds:.0f} s\n"
             )
 
-    space = explore(bounds, dialect_of(args.dialect), tell, args.max_states)
+    dialect = dialect_of(args.dialect)
+    if args.cluster:
+        from .._cluster import explore_on_cluster  # noqa: PLC0415  costs only who uses it
+
+        space = explore_on_cluster(
+            bounds, dialect, cluster=args.cluster, progress=tell,
+            checkpoint=Path(args.checkpoint) if args.checkpoint else None,
+        )  # fmt: skip
+    else:
+        from .._core import explore, in_words  # noqa: PLC0415  the same
+
+        if sys.stderr.isatty():
+            sys.stderr.write(f"{in_words()}\n")
+        space = explore(bounds, dialect, tell, args.max_states)
     if out.as_json:
         out.json(_data(space))
         return int(not space.closed)

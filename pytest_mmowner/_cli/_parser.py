@@ -19,6 +19,7 @@ GROUPS: Final = (
     "_catalogue",
     "_dialects",
     "_explore",
+    "_vectors",
     "_smoke",
     "_programs",
     "_records",

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmowner_reference import (
     IllegalOperation,
@@ -32,6 +32,9 @@ from ..errors import CallError, MMOwnerError, did_you_mean
 from ._output import Output
 from ._parser import DIALECT, FILE, SPEC, Parser, add_json
 
+if TYPE_CHECKING:
+    from .._counterexample import Counterexample
+
 
 def add_commands(parser: Parser) -> None:
     """Add the commands of this module."""
@@ -39,7 +42,9 @@ def add_commands(parser: Parser) -> None:
         "replay", replay, "run one program on a candidate and judge every answer",
         description=(
             "Run one program on a candidate and judge every answer. The program is text, one "
-            'operation a line, or JSON: a list of operations, or an object with one in "program".'
+            'operation a line, or JSON: a list of operations, or an object with one in "program". '
+            "A counterexample (docs/counterexamples.md) is judged by its own dialect, and it is "
+            "said whether the candidate fails in the same way."
         ),
     )  # fmt: skip
     again.argument("file", metavar="FILE", complete=FILE, help="the program")
@@ -92,7 +97,9 @@ def opened(spec: str, args: argparse.Namespace) -> Iterator[tuple[Candidate, str
 
 def replay(args: argparse.Namespace, out: Output) -> int:
     """Run a program on a candidate; 1 when it was wrong or broke."""
-    program = read_program(args.file)
+    program, known = _read(args.file)
+    if known is not None and args.dialect is None:
+        args.dialect = known.dialect
     with opened(args.candidate, args) as (candidate, dialect):
         try:
             plan(program, dialect, ())
@@ -106,20 +113,41 @@ def replay(args: argparse.Namespace, out: Output) -> int:
             )
         run = judge_program(candidate, program, dialect, candidate.info.asks)
     if out.as_json:
-        out.json(_as_json(args, dialect, run))
+        out.json(_as_json(args, dialect, run, known))
     else:
         _print(args, dialect, run, out)
+        if known is not None:
+            out.line(_compared(args.candidate, run, known))
     return int(bool(run.deviations or run.error))
 
 
-def read_program(path: str) -> Program:
-    """Read a program from text or JSON.  Raises ``CallError`` with what is wrong in it."""
+def _compared(spec: str, run: Run, known: Counterexample) -> str:
+    """Return in a line whether *spec* fails as the candidate of the counterexample did."""
+    found = run.against(known.rule)
+    if found is not None:
+        now = f"breaks it too, at operation {found.step}"
+    elif len(run.answers) < known.step:
+        now = "did not get that far"
+    else:
+        now = "does not"
+    return f"{known.candidate} broke {known.rule} at operation {known.step}; {spec} {now}"
+
+
+def _read(path: str) -> tuple[Program, Counterexample | None]:
+    """Read a program from text or JSON, and the counterexample if it is one.
+
+    Raises ``CallError`` with what is wrong in it.
+    """
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise CallError(f"{path}: the program cannot be read: {exc}") from None
+    known: Counterexample | None = None
     try:
-        program = _from_json(text) if text.lstrip()[:1] in ("[", "{") else parse_program(text)
+        data = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text
+        if isinstance(data, dict) and "counterexample" in data:
+            known = _counterexample(path, text)
+        program = _from_json(data)
     except OpError as exc:
         hint = did_you_mean(exc.word, exc.known)
         raise CallError(f"{path}: no program: {exc}{'.' if hint else ''}{hint}") from None
@@ -130,16 +158,24 @@ def read_program(path: str) -> Program:
             f"{path}: no program: there is no operation in it. Write one operation a line, as in "
             "clone(1, 2, mm=2)"
         )
-    return program
+    return program, known
 
 
-def _from_json(text: str) -> Program:
-    data = json.loads(text)
+def _counterexample(path: str, text: str) -> Counterexample:
+    from .._counterexample import decode  # noqa: PLC0415  only what is asked for is imported
+
+    try:
+        return decode(text)
+    except CallError as exc:
+        raise CallError(f"{path}: {exc}") from None
+
+
+def _from_json(data: Any) -> Program:
     if isinstance(data, dict):
         if "program" not in data:
             raise OpError('an object needs the operations in "program"')
         data = data["program"]
-    if isinstance(data, str):  # as the plugin keeps it in reports
+    if isinstance(data, str):  # no JSON, or as the plugin keeps it in reports
         return parse_program(data)
     if not isinstance(data, list):
         raise OpError(f"a program is a list of operations, not {type(data).__name__}")
@@ -211,7 +247,9 @@ def who(owner: Any) -> str:
     return "nobody" if owner is None else f"task {owner}" if isinstance(owner, int) else str(owner)
 
 
-def _as_json(args: argparse.Namespace, dialect: str, run: Run) -> dict[str, Any]:
+def _as_json(
+    args: argparse.Namespace, dialect: str, run: Run, known: Counterexample | None
+) -> dict[str, Any]:
     seen = list(_owners(run, dialect))
     steps = []
     for number, op in enumerate(run.program, 1):
@@ -237,6 +275,10 @@ def _as_json(args: argparse.Namespace, dialect: str, run: Run) -> dict[str, Any]
         ],
         "error": None if run.error is None else str(run.error),
         "ok": not run.deviations and run.error is None,
+        "counterexample": None if known is None else {
+            "candidate": known.candidate, "requirement": known.requirement, "rule": known.rule,
+            "broken": run.against(known.rule) is not None,
+        },
     }  # fmt: skip
 
 

@@ -11,7 +11,6 @@ import contextlib
 import gzip
 import hashlib
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,10 +18,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .._cache import CACHE, cache_directory, new_file, own_directory
+from .._compiler import COMPILERS, compiler_command
 from ..errors import MissingPrerequisite
 
 SOURCES = Path(__file__).parent
-COMPILERS = ("cc", "gcc", "clang")
 # Static: an initramfs holds no libraries. No PIE and no stack protector: the tasks share
 # a thread pointer that is not theirs, and the addresses of the shared mappings are fixed.
 CFLAGS = ("-std=c11", "-O2", "-fno-stack-protector", "-static", "-fno-pie")
@@ -33,7 +33,10 @@ LIBRARIES = ("-lpthread", "-Wl,-e,mmowner_entry")
 
 
 def build_agent(cc: str | None = None, cache: Path | None = None) -> Path:
-    """Compile the agent, or find it in the cache. ``cc`` may have arguments, as ``$CC`` may."""
+    """Compile the agent, or find it in the cache. ``cc`` may have arguments, as ``$CC`` may.
+
+    Raises `MissingPrerequisite`.
+    """
     compiler = _find_compiler(cc)
     sources = sorted(SOURCES.glob("*.c"))
     flags = [*CFLAGS, *map(str, sources), *LIBRARIES]
@@ -43,18 +46,18 @@ def build_agent(cc: str | None = None, cache: Path | None = None) -> Path:
         digest.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
     agent = _cache_dir(cache) / f"agent-{digest.hexdigest()[:16]}"
     if not agent.exists():
-        with _new_file(agent) as building:
+        with new_file(agent) as building:
             _compile([*compiler, *flags, "-o", str(building)])
             building.chmod(0o755)
     return agent
 
 
-def _find_compiler(cc: str | None) -> list[str]:
+def _find_compiler(cc: str | None) -> tuple[str, ...]:
     asked = cc or os.environ.get("CC")
-    for name in (asked,) if asked else COMPILERS:
-        words = shlex.split(name)
-        if words and shutil.which(words[0]):
-            return words
+    with contextlib.suppress(ValueError):  # what is no command is no compiler either
+        command = compiler_command(asked)
+        if command:
+            return command
     raise MissingPrerequisite(
         f"no C compiler ({asked or ', '.join(COMPILERS)})",
         "install gcc and the C library's static files (Debian: apt install gcc libc6-dev) "
@@ -92,30 +95,14 @@ def _compile(command: Sequence[str]) -> None:
 
 
 def _cache_dir(cache: Path | None) -> Path:
-    try:
-        if cache is None:
-            home = os.environ.get("XDG_CACHE_HOME")
-            cache = (Path(home) if home else Path.home() / ".cache") / "pytest-mmowner"
-        # Ours alone: what lies there is executed, perhaps by root.
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:
+    # Ours alone: what lies there is executed, perhaps by root.
+    found = cache_directory() if cache is None else own_directory(cache)
+    if found is None:
         raise MissingPrerequisite(
-            f"no cache directory ({error})", "set XDG_CACHE_HOME to a directory you may write to"
-        ) from error
-    return cache
-
-
-@contextlib.contextmanager
-def _new_file(target: Path) -> Iterator[Path]:
-    """A file beside the target that becomes the target in one step: workers may race."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    os.close(handle)
-    path = Path(name)
-    try:
-        yield path
-        path.replace(target)
-    finally:
-        path.unlink(missing_ok=True)
+            "no cache directory for the agent",
+            f"set {CACHE} or XDG_CACHE_HOME to a directory that only you may write to",
+        )
+    return found
 
 
 # ---- the initramfs ----
@@ -126,7 +113,7 @@ def build_initramfs(agent: Path, cache: Path | None = None) -> Path:
     digest = hashlib.sha256(agent.read_bytes() + Path(__file__).read_bytes())
     image = _cache_dir(cache) / f"initramfs-{digest.hexdigest()[:16]}.gz"
     if not image.exists():
-        with _new_file(image) as building:
+        with new_file(image) as building:
             building.write_bytes(gzip.compress(_initramfs(agent), compresslevel=1, mtime=0))
     return image
 

@@ -134,8 +134,9 @@ class Canonical:
     """Names by place: worlds that differ only in names get equal keys with one of these each.
 
     Tasks are numbered as they stand on the process list, mms and cgroups as tasks use them,
-    everything else when it is first asked for.  What is left of a name's own order can make
-    two equal worlds look different, never two different ones equal.
+    then mms that only references keep by what is known of them, everything else when it is
+    first asked for.  What is left of a name's own order can make two equal worlds look
+    different (cgroups, tracers), never two different ones equal.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -145,6 +146,25 @@ class Canonical:
                 self("task", task.id)
                 self("mm", 0 if task.mm is None else task.mm.id)
                 self("cgroup", task.cgroup.id)
+        for mm in sorted(kernel.mms.values(), key=lambda mm: self._rank(kernel, mm)):
+            self("mm", mm.id)
+
+    def _rank(self, kernel: Kernel, mm: Mm) -> tuple[Any, ...]:
+        """By what an mm that no task uses is told from others: its owner, then its references.
+
+        An owner that was released is known by the other mms that it owns.
+        """
+        known = self._names.get(("mm", mm.id))
+        if known is not None:
+            return (-1, known)
+        owner = kernel.owner(mm.id)
+        if owner is None or ("task", owner) in self._names:
+            number = 0 if owner is None else self._names["task", owner]
+            return (0, number, len(mm.refs), mm.users)
+        owned = [one for one in kernel.mms.values() if kernel.owner(one.id) == owner]
+        named = min((self._names.get(("mm", one.id), 10**9) for one in owned), default=0)
+        refs = sorted(len(one.refs) for one in owned)
+        return (1, named, refs, owner, len(mm.refs), mm.users)
 
     def __call__(self, kind: str, name: int) -> int:
         """Return the number of *name*; what has no name (0 and less) keeps its own."""

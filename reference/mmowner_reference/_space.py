@@ -1,16 +1,13 @@
-"""The state space of a scope: every world within its bounds, and every way between them.
+"""A scope in the terms of the specification: its bounds, its alphabet, its steps.
 
-Breadth-first to closure: a scope is finite, so no depth has to be chosen, and the way in
-which a world is first reached is a shortest program.  Worlds that differ only in names are
-one (:class:`~._copy.Canonical`): the process list orders all tasks, so there is nothing to
-permute.  Where the kernel defines no order (the other threads of an exec), every outcome
-is a world of its own.
+This says what a scope *is*, with the kernel of objects.  Searches through whole scopes use
+:mod:`._compact`, which is the same a hundred times as fast, and is held to this.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
@@ -55,6 +52,9 @@ class Bounds:
     kthreads: int = 0
     #: Words of operations, and ``clone:FLAG``, that are left out of the alphabet.
     without: frozenset[str] = frozenset()
+    #: Whether the threads that an exec kills leave in every order (as kernels do), or only
+    #: in that of their list.
+    orders: bool = True
 
     def knows(self, op: Op) -> bool:
         """Whether *op* is of the alphabet."""
@@ -72,61 +72,6 @@ class Bounds:
         return Kernel(dialect).run(Kthread(2 + number) for number in range(self.kthreads))
 
 
-@dataclass
-class Space:
-    """What an exploration has seen so far."""
-
-    dialect: str
-    bounds: Bounds
-    #: Worlds, names aside, and (world, operation, outcome) triples.
-    states: int = 1
-    transitions: int = 0
-    #: New worlds by the number of operations that it takes to get there.
-    levels: list[int] = field(default_factory=lambda: [1])
-    #: Whether nothing is left to look at.
-    closed: bool = False
-
-    @property
-    def depth(self) -> int:
-        """How many operations the farthest world is away."""
-        return len(self.levels) - 1
-
-
-def explore(
-    bounds: Bounds, dialect: str | Dialect = DEFAULT,
-    progress: Callable[[Space], None] | None = None, max_states: int | None = None,
-) -> Space:  # fmt: skip
-    """Visit every world of *dialect* within *bounds* and return the counts.
-
-    *progress* is called after each level with what was seen so far.  The search ends early,
-    and the result is not ``closed``, when it has seen more than *max_states* worlds.
-    """
-    start = bounds.start(dialect)
-    space = Space(start.dialect.name, bounds)
-    seen = {key_of(start)}
-    frontier = [start]
-    while frontier:
-        after: list[Kernel] = []
-        for world in frontier:
-            for _, reached in steps_from(world, bounds):
-                space.transitions += 1
-                key = key_of(reached)
-                if key not in seen:
-                    seen.add(key)
-                    after.append(reached)
-            if max_states is not None and len(seen) > max_states:
-                space.states = len(seen)
-                return space
-        frontier = after
-        space.states = len(seen)
-        if after:
-            space.levels.append(len(after))
-        if progress is not None:
-            progress(space)
-    space.closed = True
-    return space
-
-
 def key_of(world: Kernel) -> bytes:
     """Return the identity of *world*, names aside, in 16 bytes."""
     key = repr(state_key(world, Canonical(world)))
@@ -134,13 +79,22 @@ def key_of(world: Kernel) -> bytes:
 
 
 def steps_from(world: Kernel, bounds: Bounds) -> Iterator[tuple[Op, Kernel]]:
-    """Yield each legal operation of *world* with each world within *bounds* it can lead to."""
+    """Yield each legal operation of *world* with each world that it can lead to.
+
+    One that can lead out of *bounds* is left out.
+    """
     for op in operations(world, bounds):
         if not is_legal(world, op):
             continue
-        for reached in outcomes(copy_kernel(world), op):
-            if sum(mm.users > 0 for mm in reached.mms.values()) <= bounds.mms:
-                yield op, reached
+        ends = every_end(world, op, bounds)
+        if all(sum(mm.users > 0 for mm in end.mms.values()) <= bounds.mms for end in ends):
+            yield from ((op, end) for end in ends)
+
+
+def every_end(world: Kernel, op: Op, bounds: Bounds) -> list[Kernel]:
+    """Return the worlds that *op* can lead to, as far as *bounds* asks for their orders."""
+    reached = copy_kernel(world)
+    return outcomes(reached, op) if bounds.orders else [reached.run([op])]
 
 
 def operations(world: Kernel, bounds: Bounds) -> Iterator[Op]:

@@ -110,7 +110,7 @@ def test_what_a_flaky_entry_covers_is_not_added(known, listed):
     assert known.same
     assert str(changes).splitlines() == [
         "nothing to change",
-        f"left: flaky: FORK-03 ({known.path}:1) failed every time it was run again, so it is a "
+        f"left: flaky: FORK-03 ({known.path}:1) failed every time it was tried, so it is a "
         "failure (for c; entries with conditions and flaky ones are mended by hand)",
     ]
     assert not known(entry(table="flaky"), passing(listed=listed)).left

@@ -66,6 +66,7 @@ CASES = [
             "explore",
             "replay",
             "smoke",
+            "vectors",
             "report",
             "baseline",
             "completion",

@@ -38,8 +38,10 @@ def test_a_scope_that_is_cut_off_is_no_success(call):
 def test_whoever_waits_at_a_terminal_sees_how_far_it_is(call, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     _, _, err = call("explore", "--tasks", "2", "--mms", "2")
-    assert err.startswith("depth 1: ")
-    assert err.count("worlds") == len(err.splitlines())
+    core, *levels = err.splitlines()
+    assert core.startswith("search core: ")
+    assert levels[0].startswith("depth 1: ")
+    assert err.count("worlds") == len(levels)
 
 
 @pytest.mark.parametrize(

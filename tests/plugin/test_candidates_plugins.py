@@ -203,3 +203,15 @@ def test_an_offered_spec_that_stands_for_itself_is_the_calls_fault(site, tmp_pat
     site("bad", bad="loop:plugin")
     with pytest.raises(CallError):
         open_candidate("second")
+
+
+def test_searches_are_told_under_the_name_that_was_offered(site, pytester):
+    """What the name stands for is no second candidate in the verdicts."""
+    site("other", other="other_plugin:plugin")
+    result = pytester.runpytest_inprocess(
+        "--pyargs", "mmowner_conformance", "-p", "no:cacheprovider", "-k", "every_transition or vfork",
+        "--mmowner-candidate=second", "--mmowner-scope=2,2,0,0",
+    )  # fmt: skip
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*mmowner: second, dialect 6.1*", "note: all 14 transitions *"])
+    assert "mmowner: reference:6.1, dialect" not in result.stdout.str()

@@ -1,6 +1,9 @@
 """The public ways in: strategies, check(), assert_conforms()."""
 
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from pytest_mmowner import (
     CallError,
     CandidateError,
     ConformanceFailure,
+    NotApplicable,
     Untestable,
     assert_conforms,
     check,
@@ -105,12 +109,53 @@ FIND = settings(
     [
         (lambda p: any(op.word == "exec" for op in p), "exec(1, mm=2)"),
         (lambda p: any(op.word == "clone" for op in p), "clone(1, 2, mm=2)"),
+        (lambda p: any(op.word == "exit" for op in p), "clone(1, 2, mm=2)\nexit(2)"),
         (lambda p: len(p) >= 3, "clone(1, 2, mm=2)\nclone(1, 3, mm=3)\nclone(1, 4, mm=4)"),
     ],
 )
 def test_programs_shrink_to_short_and_simple_ones(wanted, program):
     programs = strategies.programs(ops=frozenset({"clone", "exit", "exec"}))
     assert find(programs, wanted, settings=FIND) == parse_program(program)
+
+
+def test_a_property_of_a_wrong_tracker_ends_in_three_operations(opened):
+    wrong = Driver("wrong", KeepsOwner, None)
+
+    @settings(FIND, max_examples=100)
+    @given(strategies.programs(ops=frozenset({"clone", "exit"})))
+    def conforms(program):
+        assert_conforms(wrong, program)
+
+    with pytest.raises(ConformanceFailure) as caught:
+        conforms()
+    assert caught.value.program == HANDOFF
+
+
+DRAWS = """
+from hypothesis import given, settings
+from pytest_mmowner import strategies
+
+assert settings.default.derandomize and settings.default.database is None
+
+@given(strategies.programs())
+def draw(program):
+    print(program)
+
+draw()
+"""
+
+
+def test_in_ci_every_run_draws_the_same_programs(tmp_path):
+    """Hypothesis sees to that itself: this holds its profile to it."""
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", DRAWS], cwd=tmp_path, env={**os.environ, "CI": "true"},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for _ in range(2)
+    }  # fmt: skip
+    (text,) = told
+    assert len(set(text.splitlines())) > 50
 
 
 def test_an_unknown_dialect_is_the_calls_fault():
@@ -298,6 +343,44 @@ def test_the_candidate_is_judged_by_the_dialect_that_is_asked_for(opened):
     assert_conforms(candidate, leader, dialect="rfc-v4", asks=["owner"])
     with pytest.raises(ConformanceFailure, match="LEADER-03"):
         assert_conforms(candidate, leader)
+
+
+def test_with_a_requirement_only_that_counts(opened):
+    wrong = "clone(1,2,mm=2)\nclone(2,3,THREAD)\nclone(2,4,VM)\nexit(2)"
+    spec = "mutant:siblings-first"
+    assert_conforms(spec, wrong, requirement="INV-07")
+    with pytest.raises(ConformanceFailure, match=r"^SEARCH-01") as caught:
+        assert_conforms(spec, wrong + "\nkthread(9)", requirement="SEARCH-01", minimize=False)
+    assert "\nprogram, 4 operations:\n" in str(caught.value)
+    with pytest.raises(CallError, match="Did you mean 'SEARCH-01'"):
+        assert_conforms(spec, wrong, requirement="SEARCH01")
+
+
+def test_with_a_requirement_a_program_that_was_cut_off_is_no_pass(opened):
+    spec, text = "mutant:nobody-found-panics", "hold(mm=1, ref=1)\nexec(1, mm=2)\nclone(1, 2, VM)"
+    with pytest.raises(ConformanceFailure, match=r"^TASK-02"):
+        assert_conforms(spec, text, requirement="FORK-03")
+    assert_conforms(spec, text.splitlines()[0], requirement="FORK-03")
+
+
+def test_a_program_that_the_candidate_cannot_run_is_not_applicable(opened):
+    with pytest.raises(NotApplicable, match="does not show exec"):
+        assert_conforms(f"python:{EXAMPLE}:Tracker", "exec(1, mm=2)")
+
+
+def test_the_same_words_in_another_directory_are_another_candidate(opened, tmp_path, monkeypatch):
+    for name, base in (("right", "Tracker"), ("wrong", "Wrong")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kernel.py").write_text(
+            f"import runpy\nTracker = runpy.run_path({str(EXAMPLE)!r})['Tracker']\n"
+            "class Wrong(Tracker):\n    def owner(self, mm): return 1\n"
+            f"Candidate = {base}\n"
+        )
+    monkeypatch.chdir(tmp_path / "right")
+    assert_conforms("python:kernel.py:Candidate", HANDOFF)
+    monkeypatch.chdir(tmp_path / "wrong")
+    with pytest.raises(ConformanceFailure):
+        assert_conforms("python:kernel.py:Candidate", HANDOFF)
 
 
 def test_only_the_questions_asked_for_count(opened):

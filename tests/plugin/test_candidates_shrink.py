@@ -23,8 +23,8 @@ from mmowner_reference import (
 from pytest_mmowner import ConformanceFailure, NotApplicable, open_candidate
 from pytest_mmowner._campaign import STRETCHES, Campaign, Stretch
 from pytest_mmowner._judge import judge_program
+from pytest_mmowner._repeat import confirm
 from pytest_mmowner._shrink import Shrunk, legal_part, renamed, shrink
-from pytest_mmowner.assertions import minimal_failure
 
 D = "6.11"
 
@@ -148,12 +148,13 @@ def test_the_legal_part_leaves_out_what_becomes_illegal():
 
 
 def test_what_does_not_fail_again_is_not_shrunk():
-    sample = samples("execs", 1)[0]
-    candidate, _ = open_candidate("reference")
-    shrunk, found = minimal_failure(
-        lambda p: judge_program(candidate, p, D, ["owner"]), sample, "INV-07", D
-    )
-    assert (shrunk, found) == (Shrunk(sample, minimal=False), None)
+    candidate, _ = open_candidate("mutant:no-handoff")
+    long = program("kthread(2); clone(1,3,mm=2); clone(3,4,VM); exit(3)")
+    (found,) = judge_program(candidate, long, D, ["owner"]).deviations
+    right, _ = open_candidate("reference")
+    made = confirm(lambda p: judge_program(right, p, D, ["owner"]), long, found, D)
+    assert (made.shrunk, made.deviation) == (Shrunk(long, minimal=False), found)
+    assert not made.repeatable
 
 
 # -- the programs that a campaign reports ------------------------------------------------
@@ -224,6 +225,7 @@ SHORTEST_AGAINST = [
     ("exec-forgets", "EXEC-02", TASKS, "clone(1,2,VM); exec(1,mm=2)"),
     ("newest-first", "SEARCH-01", TASKS, "clone(1,2,VM); clone(1,3,VM); exec(1,mm=2)"),
     ("leader-keeps-ownership", "LEADER-03", TASKS, "clone(1,2,mm=2); clone(2,3,THREAD); exit(2)"),
+    ("kthreads-may-own", "EXIT-07", BORROW, "hold(mm=1,ref=1); kthread(2); use_mm(2,mm=1); exec(1,mm=2)"),
     ("failed-clone-clears", "FORK-07", (*TASKS, "clone_fails"), "clone_fails(1,2,VM)"),
 ]  # fmt: skip
 
@@ -235,7 +237,7 @@ def test_a_campaign_reports_a_shortest_program(name, rule, words, text):
     assert judge_program(candidate, known, D, ["owner"]).against(rule) is not None
     assert not broken_within(name, rule, words, len(known) - 1)
 
-    found = reported(name, rule)
+    found = reported(name, rule, len(STRETCHES) if words is BORROW else 1)
     assert judge_program(candidate, found, D, candidate.info.asks).against(rule) is not None
     assert len(found) == len(known)
 

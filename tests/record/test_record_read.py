@@ -127,7 +127,7 @@ FORGED = {
     "whose verdict it is": (4, {"candidate": "else"}, 4, "about SEARCH-01 without an outcome"),
     "a kind of line": (3, {"line": "note"}, 3, "no line of a record: .*'note'"),
     "a field": (3, {"extra": 1}, 3, "unknown field `extra`"),
-    "the format": (1, {"format": 2}, 1, "format 2, this version reads format 1"),
+    "the format": (1, {"format": 1}, 1, "format 1, this version reads format 2"),
     "the suite": (1, {"suite": "9.9"}, 1, "of pytest-mmowner 9.9, this is .*Verify it with"),
     "the requirements": (1, {"requirements": 7}, 1, "has 7 requirements; it has"),
     "the tests selected": (1, {"candidates": []}, 11, "unfinished is 1, but .* 0"),

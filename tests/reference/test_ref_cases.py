@@ -2,8 +2,18 @@
 
 import pytest
 
-from mmowner_reference import Bounds, Kernel, explore, graph_of, plan_cases, programs_of
-from mmowner_reference._space import key_of, operations
+from mmowner_reference import (
+    Bounds,
+    Kernel,
+    Walk,
+    beyond,
+    explore,
+    graph_of,
+    plan_cases,
+    programs_of,
+    shortest_first,
+)
+from mmowner_reference._space import key_of
 
 SCOPES = [Bounds(3, 3), Bounds(3, 2, 1, 1), Bounds(4, 2)]
 
@@ -15,41 +25,49 @@ def graph(request):
 
 def test_the_graph_has_the_worlds_of_the_exploration(graph):
     space = explore(graph.bounds)
-    assert (len(graph.out), sum(map(len, graph.out))) == (space.states, space.transitions)
+    ends = sum(len(edge.ends) for out in graph.out for edge in out)
+    assert (len(graph.worlds), ends) == (space.states, space.transitions)
+    assert len(graph.out) == len(graph.reached) == space.states
 
 
-def test_a_way_leads_to_its_world(graph):
-    keys = set()
-    for world in range(len(graph.out)):
-        reached = graph.bounds.start()
-        for _, place in graph.way_to(world):
-            reached.do(list(operations(reached, graph.bounds))[place])
+def test_a_way_is_a_shortest_one_to_its_world(graph):
+    levels, keys = [], set()
+    for world in range(len(graph.worlds)):
+        way = graph.way_to(world)
+        levels.append(len(way))
+        walk = Walk(graph)
+        reached = Kernel("6.11").run(walk.start).run([walk.take(edge) for _, edge in way])
+        assert walk.here == world
         keys.add(key_of(reached))
-    assert len(keys) == len(graph.out)  # to each world, and to no other one
+    assert len(keys) == len(graph.worlds)  # to each world, and to no other one
+    assert levels == sorted(levels)
+    assert [levels.count(depth) for depth in range(levels[-1] + 1)] == explore(graph.bounds).levels
 
 
 @pytest.mark.parametrize("dialect", ["rfc-v4", "6.11"])
 @pytest.mark.parametrize("bounds", SCOPES, ids=str)
-def test_every_transition_is_taken_by_some_case(bounds, dialect):
+def test_every_transition_is_fresh_in_one_case(bounds, dialect):
     graph = graph_of(bounds, dialect)
-    tried = set()
-    for program in programs_of(graph, plan_cases(graph)):
-        world = bounds.start(dialect)
-        for op in program[bounds.kthreads :]:
-            tried.add((key_of(world), places(world, bounds).index(str(op))))
-            world.do(op)
-    assert len(tried) == graph.transitions
-
-
-def places(world, bounds):
-    return [str(op) for op in operations(world, bounds)]
+    tried = []
+    for case in plan_cases(graph):
+        here = 0
+        seen = []
+        for at, edge in enumerate(case.edges):
+            if case.fresh >> at & 1:
+                tried.append((here, edge))
+            else:
+                seen.append((here, edge))
+            here = graph.out[here][edge].ends[0]
+        assert case.fresh
+        assert set(seen) <= set(tried)  # it was fresh before
+    assert len(tried) == len(set(tried)) == graph.transitions
 
 
 def test_cases_are_short_and_few_operations_are_taken_twice(graph):
-    cases = list(plan_cases(graph))
+    cases = [case.edges for case in plan_cases(graph)]
     assert max(map(len, cases)) <= 30
     assert sum(map(len, cases)) <= 2.6 * graph.transitions
-    short = list(plan_cases(graph, 8))
+    short = [case.edges for case in plan_cases(graph, 8)]
     assert max(map(len, short)) <= max(
         8, 1 + max(len(graph.way_to(w)) for w in range(len(graph.out)))
     )
@@ -72,15 +90,33 @@ def test_what_is_left_out_of_the_alphabet_is_in_no_case():
             assert "THREAD" not in getattr(op, "flags", ())
 
 
-@pytest.mark.slow
+def test_the_shortest_programs_come_first_and_lead_to_every_transition(graph):
+    cases = list(shortest_first(graph))
+    lengths = [len(case.edges) for case in cases]
+    assert lengths == sorted(lengths)
+    ends = set()
+    for case in cases:
+        assert case.fresh == 1 << len(case.edges) - 1
+        walk = Walk(graph)
+        for edge in case.edges[:-1]:
+            walk.take(edge)
+        ends.add((walk.here, case.edges[-1]))
+    assert len(ends) == len(cases) == graph.transitions
+
+
 def test_what_an_exec_does_in_any_order_ends_a_case():
     """Behind an exec whose threads leave in any order nothing can be planned."""
-    bounds = Bounds(5, 2)
-    graph = graph_of(bounds, "6.11")
+    graph = graph_of(Bounds(5, 1))
+    unsure = 0
     for case in plan_cases(graph):
         here = 0
-        for number, place in enumerate(case):
-            if (here, place) in graph.unsure:
-                assert number == len(case) - 1
+        for number, place in enumerate(case.edges):
+            edge = graph.out[here][place]
+            if len(edge.ends) > 1:
+                assert number == len(case.edges) - 1
+                unsure += case.fresh >> number & 1
                 break
-            here = dict(graph.out[here])[place]
+            here = edge.ends[0]
+    assert unsure > 0
+    assert unsure == sum(len(edge.ends) > 1 for out in graph.out for edge in out)
+    assert beyond(graph) == 0

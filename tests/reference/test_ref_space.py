@@ -1,4 +1,7 @@
-"""The state spaces of scopes: closed, counted, and the same when nothing is merged."""
+"""The state spaces of scopes: closed, counted, and the same when nothing is merged.
+
+The counts are also those of SPIN (``test_ref_spin.py``), and of the compiled core.
+"""
 
 import pytest
 
@@ -10,6 +13,9 @@ COUNTS = {
     ("6.11", (2, 2, 0, 0)): (5, 14, 2),
     ("6.11", (3, 3, 0, 0)): (33, 157, 4),
     ("6.11", (4, 3, 0, 0)): (499, 3232, 8),
+    ("6.11", (4, 3, 1, 0)): (3736, 28760, 11),
+    ("6.11", (4, 3, 1, 1)): (16604, 149076, 13),
+    ("6.11", (5, 3, 0, 0)): (11292, 86485, 12),
     ("6.11", (3, 3, 1, 0)): (230, 1435, 8),
     ("6.11", (3, 2, 1, 1)): (462, 2878, 8),
     ("2.6.26", (4, 3, 0, 0)): (511, 3302, 8),
