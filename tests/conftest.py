@@ -19,13 +19,16 @@ def pytest_configure(config):
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that is marked ``costly`` in every dialect: with ``-m "not slow"`` in TELLING."""
+    """Run a test that is marked ``costly`` in every dialect: by night in those beside TELLING."""
     if any(metafunc.definition.iter_markers("costly")):
         slow = [name for name in DIALECTS if name not in TELLING]
         metafunc.parametrize(
-            "dialect", [*TELLING, *(pytest.param(name, marks=pytest.mark.slow) for name in slow)]
+            "dialect", [*TELLING, *(pytest.param(name, marks=BY_NIGHT) for name in slow)]
         )
 
+
+#: What takes minutes and tells little more: ``tox -e nightly``, and not every CI run.
+BY_NIGHT = [pytest.mark.slow, pytest.mark.nightly]
 
 #: Scopes take longer than all the rest of a run: tests of scopes name theirs.
 NO_SCOPE = "--mmowner-scope=none"

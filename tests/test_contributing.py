@@ -65,6 +65,7 @@ def test_releases_resolve_to_the_new_dialect(tree):
     assert run(tree, "-c", code).stdout.split() == [NEW, NEW, "3.16", "4.4"]
 
 
+@pytest.mark.slow
 def test_the_suite_judges_by_the_new_dialect(tree, example):
     assert example["console"][0].splitlines()[0] == f"$ mmowner run reference:{NEW}"
     done = run(tree, "-m", "pytest_mmowner", "run", f"reference:{NEW}", "--", "-q")

@@ -25,7 +25,7 @@ def run(*command, cwd, env=None):
 @pytest.fixture(scope="module")
 def wheel(root, tmp_path_factory):
     source = tmp_path_factory.mktemp("source") / "tree"
-    ignore = shutil.ignore_patterns(".git", ".venv", ".tox", "dist", "*cache*", "__pycache__")
+    ignore = shutil.ignore_patterns(".git", ".venv", ".tox", "dist", ".*_cache", "__pycache__")
     shutil.copytree(root, source, ignore=ignore)
     out = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--wheel", "--outdir", out, source, cwd=out)

@@ -207,6 +207,7 @@ def test_a_bug_of_the_suite_is_no_fault_of_the_candidate(pytester):
 # -- pytest's own ways -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_under_xdist_the_verdicts_are_the_same(suite):
     arguments = ("--mmowner-candidate=mutant:exec-forgets", "-k", "exec or fork", "-q")
     alone, parallel = suite(*arguments), suite(*arguments, "-n", "2")
@@ -242,6 +243,7 @@ def test_exitfirst_stops_at_the_first_failure(suite):
     assert result.parseoutcomes()["failed"] == 1
 
 
+@pytest.mark.slow
 def test_last_failed_runs_only_what_failed(suite, pytester):
     arguments = ("--mmowner-candidate=mutant:fork-gives-forkers-leader", "-k", "fork")
     first = suite(*arguments, keep_cache=True)

@@ -64,7 +64,9 @@ def project(pytester):
     return run
 
 
-@pytest.mark.parametrize("parallel", [False, True], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "parallel", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 @pytest.mark.parametrize(("listed", "what"), MATRIX, ids=lambda value: value.replace(" ", "-"))
 def test_every_case_has_its_exit_code_and_its_text(project, listed, what, parallel):
     status, text = MATRIX[listed, what]
@@ -146,7 +148,9 @@ IN_PART = {
 }
 
 
-@pytest.mark.parametrize("parallel", [False, True], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "parallel", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 @pytest.mark.parametrize("how", IN_PART)
 def test_a_requirement_that_ran_in_part_does_not_make_an_entry_stale(
     project, pytester, how, parallel

@@ -362,7 +362,9 @@ def test_an_update_into_a_directory_that_is_not_there_is_a_wrong_call(tmp_path):
         update_from_run(str(tmp_path / "nowhere" / "known.toml"), [])
 
 
-@pytest.mark.parametrize("parallel", [False, True], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "parallel", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 @pytest.mark.parametrize("listed", ["flaky", "conditional", "plain", "unlisted"])
 def test_a_real_run_says_which_entry_it_was_held_against(pytester, listed, parallel):
     text = {

@@ -76,7 +76,9 @@ def test_a_whole_set_is_judged_and_counted(pytester):
     )
 
 
-@pytest.mark.parametrize("parallel", [[], ["-n", "1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "parallel", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 def test_a_requirement_that_vanishes_from_a_set_is_red(pytester, parallel):
     result = pytester.runpytest_subprocess(
         *SUITE, "--mmowner-set=none@1", "-k", "not users", *parallel
@@ -105,7 +107,9 @@ def test_a_required_level_that_passes_is_green(pytester):
     result.stdout.fnmatch_lines(["every requirement of these levels passed"])
 
 
-@pytest.mark.parametrize("parallel", [[], ["-n", "1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "parallel", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 def test_what_is_not_applicable_does_not_count_as_passed(pytester, root, parallel):
     result = pytester.runpytest_subprocess(
         *SUITE, f"--mmowner-candidate=python:{root}/examples/tracker.py:Tracker",
@@ -220,7 +224,9 @@ def test_what_is_not_applicable_for_no_declared_lack_is_red():
     ]
 
 
-@pytest.mark.parametrize("parallel", [[], ["-n", "1"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "parallel", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 def test_a_level_in_which_nothing_can_be_judged_is_no_pass(pytester, parallel):
     result = pytester.runpytest_subprocess(
         *SUITE, "--mmowner-require=concurrency", "-k", "test_callbacks", *parallel

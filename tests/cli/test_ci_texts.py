@@ -19,7 +19,9 @@ from pytest_mmowner._requirements import requirements
 from pytest_mmowner._verdicts import Outcome, Verdicts
 
 SUITE = ("--pyargs", "mmowner_conformance", "-q", "--tb=no", "-p", "no:cacheprovider")
-BOTH = pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+BOTH = pytest.mark.parametrize(
+    "workers", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 
 
 def verdicts(*outcomes, candidate="cmd:./a", dialect="6.11"):
@@ -135,6 +137,7 @@ def test_an_unknown_system_ends_the_run_before_it_begins(pytester, how):
     done.stderr.fnmatch_lines(["*--mmowner-ci=githup: unknown*Did you mean 'github'?"])
 
 
+@pytest.mark.slow
 def test_many_failures_are_ten_annotations(github):
     done, text = github("--mmowner-candidate=mutant:no-handoff")
     lines = [line for line in done.outlines if line.startswith("::error")]

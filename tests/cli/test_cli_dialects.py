@@ -232,6 +232,7 @@ def test_a_commit_ended_each_hazard(hazard):
 # -- documents ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_documents_of_differences_and_hazards_are_up_to_date():
     done = subprocess.run(
         [sys.executable, ROOT / "docs/generate_differences.py", "--check"],

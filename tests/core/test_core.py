@@ -43,7 +43,9 @@ def test_a_scope_with_everything_in_every_dialect(dialect):
 
 @pytest.mark.costly
 @pytest.mark.parametrize(
-    "bounds", [Bounds(4, 3), pytest.param(Bounds(4, 2, 1, 1), marks=pytest.mark.slow)], ids=str
+    "bounds",
+    [Bounds(4, 3), pytest.param(Bounds(4, 2, 1, 1), marks=[pytest.mark.slow, pytest.mark.nightly])],
+    ids=str,
 )
 def test_larger_scopes(bounds, dialect):
     assert len(same_graph(bounds, dialect).worlds) > 400
@@ -62,6 +64,7 @@ def test_more_execs_with_several_outcomes(bounds, dialect):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_six_tasks():
     assert outcomes(same_graph(Bounds(6, 2, without=frozenset({"clone:PARENT"})), "6.11")) >= 2
 
@@ -209,6 +212,7 @@ def test_a_graph_that_python_makes(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_seven_tasks():
     space = _core.explore(Bounds(7, 3))
     assert (space.states, space.transitions, space.depth) == (12770634, 117374148, 29)

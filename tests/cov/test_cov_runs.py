@@ -184,6 +184,7 @@ def data_of(folder):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("core", ["ctrace", "pytrace"])
 def test_a_coverage_run_around_the_tests_loses_and_gains_nothing(suite, pytester, core):

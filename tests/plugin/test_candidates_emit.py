@@ -358,6 +358,7 @@ def test_a_report_carries_a_counterexample_for_each_requirement(
     assert {one.candidate for one in carried} <= {"mutant:no-handoff"}
 
 
+@pytest.mark.slow
 def test_emitted_tests_fail_until_the_candidate_is_right(pytester, monkeypatch):
     """The whole way: under xdist, two candidates, and from another directory."""
     pytester.makepyfile(kernel=KERNEL)

@@ -11,7 +11,9 @@ from pytest_mmowner._spec import Options, open_candidate
 SUITE = ("--pyargs", "mmowner_conformance", "-p", "no:cacheprovider", "-q")
 
 
-@pytest.mark.parametrize("parallel", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "parallel", [[], pytest.param(["-n", "2"], marks=pytest.mark.slow)], ids=["alone", "xdist"]
+)
 def test_a_candidate_that_claims_the_wrong_dialect_is_told_its_own(pytester, parallel):
     result = pytester.runpytest_subprocess(
         *SUITE, "--mmowner-candidate=reference:6.1", "--mmowner-dialect=6.11", *parallel
@@ -23,6 +25,7 @@ def test_a_candidate_that_claims_the_wrong_dialect_is_told_its_own(pytester, par
     ])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_candidate_that_is_right_is_told_nothing(pytester):
     result = pytester.runpytest_subprocess(*SUITE)
     assert result.ret == 0

@@ -205,6 +205,7 @@ def test_an_offered_spec_that_stands_for_itself_is_the_calls_fault(site, tmp_pat
         open_candidate("second")
 
 
+@pytest.mark.slow
 def test_searches_are_told_under_the_name_that_was_offered(site, pytester):
     """What the name stands for is no second candidate in the verdicts."""
     site("other", other="other_plugin:plugin")

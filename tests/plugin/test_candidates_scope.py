@@ -75,6 +75,7 @@ def test_a_scope_alone_kills_what_it_can_show_with_a_shortest_program(name, rule
     assert "no shorter program breaks it" in str(broken[rule])
 
 
+@pytest.mark.slow
 def test_random_programs_are_explained_by_a_shortest_of_the_scope():
     made = session("mutant:no-siblings", Bounds(4, 3))
     with pytest.raises(Exception, match=r"minimal program, 6 operations") as told:

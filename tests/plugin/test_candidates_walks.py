@@ -28,6 +28,7 @@ def test_a_right_candidate_passes_and_operations_are_counted():
     assert notes_of([report]) == ["2,400 operations of random walks in large worlds, seed 0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rule"),
     [("no-siblings", "SEARCH-01"), ("BUG-24-leaders-only", "SEARCH-06")],

@@ -138,7 +138,11 @@ def check_rings(kernel, index):
 @pytest.mark.costly
 @pytest.mark.parametrize(
     "bounds",
-    [Bounds(4, 3), Bounds(2, 2, 1, 1), pytest.param(Bounds(3, 3, 1, 1), marks=pytest.mark.slow)],
+    [
+        Bounds(4, 3),
+        Bounds(2, 2, 1, 1),
+        pytest.param(Bounds(3, 3, 1, 1), marks=[pytest.mark.slow, pytest.mark.nightly]),
+    ],
     ids=str,
 )
 def test_the_index_agrees_on_every_transition_of_a_scope(bounds, dialect):

@@ -65,8 +65,9 @@ def test_a_right_candidate_is_not_killed():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_page_says_what_the_scopes_kill(root):
-    """Every tenth mutant once more, in the scopes that are tried by default."""
+    """Every 50th mutant once more, in the scopes that are tried by default."""
     done = subprocess.run(
         [sys.executable, root / "docs/generate_scopes.py", "--check"],
         capture_output=True, text=True, check=False,
