@@ -77,7 +77,9 @@ def test_a_whole_set_is_judged_and_counted(pytester):
 
 
 @pytest.mark.parametrize(
-    "parallel", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"]
+    "parallel",
+    [[], pytest.param(["-n", "1"], marks=[pytest.mark.slow, pytest.mark.nightly])],
+    ids=["alone", "xdist"],
 )
 def test_a_requirement_that_vanishes_from_a_set_is_red(pytester, parallel):
     result = pytester.runpytest_subprocess(
@@ -108,7 +110,9 @@ def test_a_required_level_that_passes_is_green(pytester):
 
 
 @pytest.mark.parametrize(
-    "parallel", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"]
+    "parallel",
+    [[], pytest.param(["-n", "1"], marks=[pytest.mark.slow, pytest.mark.nightly])],
+    ids=["alone", "xdist"],
 )
 def test_what_is_not_applicable_does_not_count_as_passed(pytester, root, parallel):
     result = pytester.runpytest_subprocess(
@@ -225,7 +229,9 @@ def test_what_is_not_applicable_for_no_declared_lack_is_red():
 
 
 @pytest.mark.parametrize(
-    "parallel", [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)], ids=["alone", "xdist"]
+    "parallel",
+    [[], pytest.param(["-n", "1"], marks=[pytest.mark.slow, pytest.mark.nightly])],
+    ids=["alone", "xdist"],
 )
 def test_a_level_in_which_nothing_can_be_judged_is_no_pass(pytester, parallel):
     result = pytester.runpytest_subprocess(
