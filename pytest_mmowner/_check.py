@@ -14,10 +14,11 @@ from ._candidates.base import Candidate
 from ._fit import hint
 from ._requirements import LEVELS, requirements
 from ._scopes import SCOPE_PARTS, parse_scopes
-from ._searching import Found, Plan, notes_of
+from ._searching import Found, Plan
 from ._session import Session, Shown, tools
 from ._spec import Options, choose_dialect, open_candidate
 from ._summary import in_words
+from ._tried import notes_of
 from ._verdicts import NOT_APPLICABLE, PASS, Outcome, Verdicts, verdict_of
 from .errors import (
     CallError,

@@ -28,7 +28,7 @@ class Gatherer:
             name.startswith("mmowner") for name, _ in report.user_properties
         ):
             return
-        from ._searching import SKIPPED, reports_in  # noqa: PLC0415  every pytest run loads this module
+        from ._tried import SKIPPED, reports_in  # noqa: PLC0415  every pytest run loads this module
         from ._verdicts import Verdicts, outcomes_in  # noqa: PLC0415  every pytest run loads this module
 
         self.skipped += [str(value) for name, value in report.user_properties if name == SKIPPED]
@@ -75,8 +75,8 @@ class Gatherer:
                 f"unknown: a part of a search was skipped: {test}", red=True
             )
         if self.state.verdicts and not getattr(self.config.option, "no_summary", False):
-            from ._searching import notes_of  # noqa: PLC0415  every pytest run loads this module
             from ._summary import write_summary  # noqa: PLC0415  every pytest run loads this module
+            from ._tried import notes_of  # noqa: PLC0415  every pytest run loads this module
 
             # Under xdist the candidates live in the workers, and what they say of themselves.
             notes = {

@@ -18,7 +18,7 @@ import pytest
 from . import _record_lines as lines
 from ._campaign import Campaign
 from ._requirements import requirements
-from ._searching import reports_in
+from ._tried import Tried, reports_in
 from ._verdicts import Verdicts, outcomes_in
 from .errors import CallError
 
@@ -206,7 +206,7 @@ class Writer:
         if len(verdicts.outcomes[rule]) >= self._selected.get(spec, {}).get(rule, 1 << 30):
             self._conclude(spec, rule)
 
-    def note(self, line: lines.SearchLine) -> None:
+    def note(self, line: Tried) -> None:
         """Write how far a part of a search got."""
         self._write(line)
 

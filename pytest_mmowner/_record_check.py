@@ -15,6 +15,7 @@ import msgspec
 
 from . import _record_lines as lines
 from ._requirements import requirements
+from ._tried import Tried
 from ._verdicts import Verdicts
 from .errors import CallError, MMOwnerError, did_you_mean
 
@@ -45,7 +46,7 @@ class Record:
     #: The line in which each requirement is first named.
     places: dict[str, int] = field(default_factory=dict)
     #: How far the searches got.
-    searches: list[lines.SearchLine] = field(default_factory=list)
+    searches: list[Tried] = field(default_factory=list)
 
     @property
     def selected(self) -> dict[str, dict[str, int]]:
@@ -118,7 +119,7 @@ class _Reader:
         self._number = 1
         self._verdicts: dict[str, Verdicts] = {}
         self._outcomes: list[lines.OutcomeLine] = []
-        self._searches: list[lines.SearchLine] = []
+        self._searches: list[Tried] = []
         self._requirements: dict[tuple[str, str], lines.RequirementLine] = {}
         self._open: dict[tuple[str, str], None] = {}
         self._places: dict[str, int] = {}
@@ -183,7 +184,7 @@ class _Reader:
             )
             verdicts.take(line.outcome())
             self._open[line.candidate, line.requirement] = None
-        elif isinstance(line, lines.SearchLine):
+        elif isinstance(line, Tried):
             self._search(line)
         elif isinstance(line, lines.RequirementLine):
             self._follows(line)
@@ -193,7 +194,7 @@ class _Reader:
             kind = type(line).__name__.lower()
             raise self._wrong(f"a second {kind}: the file was altered, or two were joined")
 
-    def _search(self, line: lines.SearchLine) -> None:
+    def _search(self, line: Tried) -> None:
         """A part of a search is told once, and never tries more than it has."""
         told = {(one.candidate, one.what, one.part) for one in self._searches}
         if (line.candidate, line.what, line.part) in told:

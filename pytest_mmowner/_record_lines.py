@@ -7,12 +7,11 @@ other accepts.  ``docs/record.md`` tells the story.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any, Literal
 
 import msgspec
 
-from ._searching import Tried
+from ._tried import Tried
 from ._verdicts import VERDICTS, Outcome, Verdicts
 
 #: Version of the format; it changes when an old reader would misunderstand.
@@ -113,31 +112,6 @@ class OutcomeLine(_Strict, frozen=True, tag_field="line", tag="outcome"):
         )  # fmt: skip
 
 
-class SearchLine(_Strict, frozen=True, tag_field="line", tag="search"):
-    """How far a part of a search got, written when its test has ended."""
-
-    candidate: str
-    dialect: str
-    #: What was searched, in the same words for all parts.
-    what: str
-    part: int
-    #: What was tried, what the part has, and what there is in all parts of all shards; a search
-    #: without an end has 0 there.
-    tried: int
-    of_part: int
-    total: int
-    parts: int
-    shard: str
-    seed: int
-    #: Why it ended before its end, and what it cannot get to; empty for neither.
-    ended: str
-    beyond: str
-
-    def tried_part(self) -> Tried:
-        """Return it as the rest of the package knows it."""
-        return Tried(**msgspec.structs.asdict(self))
-
-
 class RequirementLine(_Strict, frozen=True, tag_field="line", tag="requirement"):
     """The verdict about one requirement; it follows from the outcomes before it."""
 
@@ -168,12 +142,12 @@ class Footer(_Strict, frozen=True, tag_field="line", tag="footer"):
     sha256: str
 
 
-Line = Header | OutcomeLine | SearchLine | RequirementLine | Footer
-KINDS = (Header, OutcomeLine, SearchLine, RequirementLine, Footer)
+Line = Header | OutcomeLine | Tried | RequirementLine | Footer
+KINDS = (Header, OutcomeLine, Tried, RequirementLine, Footer)
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-    Header | OutcomeLine | SearchLine | RequirementLine | Footer
+    Header | OutcomeLine | Tried | RequirementLine | Footer
 )
 _introduction = msgspec.json.Decoder(Introduction).decode
 
@@ -217,10 +191,11 @@ def outcome_line(outcome: Outcome, nodeid: str) -> OutcomeLine:
     )  # fmt: skip
 
 
-def search_line(tried: Tried) -> SearchLine:
-    """Return the line about a part of a search."""
-    values = asdict(tried)
-    return SearchLine(**values | {"candidate": clean(tried.candidate)})
+def search_line(tried: Tried) -> Tried:
+    """Return the line about a part of a search: itself, in what UTF-8 can say."""
+    return msgspec.structs.replace(
+        tried, candidate=clean(tried.candidate), ended=clean(tried.ended)
+    )  # fmt: skip
 
 
 def conclude(verdicts: Verdicts, rule: str) -> RequirementLine:

@@ -11,8 +11,8 @@ from typing import Any, Final
 from ._record_check import Record, RecordError, read_record, verify
 from ._record_lines import RequirementLine, Tested, unfinished
 from ._requirements import requirements
-from ._searching import Tried, notes_of
 from ._summary import in_words, write_summary
+from ._tried import Tried, notes_of
 from ._verdicts import BAD, PASS, VERDICTS, Verdicts
 from .errors import CallError
 
@@ -77,7 +77,7 @@ def _searched(record: Record) -> dict[str, list[str]]:
     """Return by candidate what was searched, in words."""
     told: dict[str, list[Tried]] = {}
     for line in record.searches:
-        told.setdefault(line.candidate, []).append(line.tried_part())
+        told.setdefault(line.candidate, []).append(line)
     return {spec: notes_of(parts) for spec, parts in told.items()}
 
 

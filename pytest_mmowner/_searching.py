@@ -7,11 +7,11 @@ about the wrong answers, and how far it got is told for itself: what was not tri
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count, zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from mmowner_reference import Bounds
 
@@ -20,16 +20,12 @@ from ._comparing import Comparer, Part, Seen
 from ._large import programs, walks_for
 from ._scopes import SCOPE_PARTS, WHOLE, Shard, lacks_owners, scope_in_words, scopes_for
 from ._transitions import OutOfTime, Transitions, shortest_of
+from ._tried import Tried
 from .assertions import failure
 from .errors import ConformanceFailure, MMOwnerError, NotApplicable, Unknown
 
 if TYPE_CHECKING:
     from ._session import Session
-
-#: The name under which the reports of searches travel in those of tests.
-PROPERTY: Final = "mmowner-search"
-#: And that under which it is told that somebody skipped one.
-SKIPPED: Final = "mmowner-skipped"
 
 
 class Found(ConformanceFailure):
@@ -42,29 +38,6 @@ class Found(ConformanceFailure):
         self.broken = broken
         #: What else happened, which no list of known failures excuses: an error, or no time.
         self.also = also
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """How far a part of a search got; plain values, to travel in reports."""
-
-    candidate: str
-    dialect: str
-    #: What was searched, in words that are the same for all its parts.
-    what: str
-    part: int
-    #: Transitions (or operations) that were tried, that this part has, and that there are.
-    tried: int
-    of_part: int
-    total: int
-    parts: int = SCOPE_PARTS
-    shard: str = "1/1"
-    #: What decided about the order of the programs.
-    seed: int = 0
-    #: Why it ended before its end, if it did.
-    ended: str = ""
-    #: What the search cannot get to, in words.
-    beyond: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,56 +276,3 @@ class Searches:
             return self._in_time() and time.monotonic() - began < PATIENCE
 
         return shortest_of(self.scopes, rule, below, in_time)
-
-
-def as_property(report: Tried) -> dict[str, Any]:
-    """Return a report as plain values."""
-    return asdict(report)
-
-
-def notes_of(reports: Iterable[Tried]) -> list[str]:
-    """Return what was searched and what not, in words, from the reports of all parts."""
-    return [_note(parts[0].what, parts) for parts in _by_search(reports)]
-
-
-def _note(what: str, parts: Sequence[Tried]) -> str:
-    tried, first = sum(part.tried for part in parts), parts[0]
-    why = next((part.ended for part in parts if part.ended), "parts were left out of the run")
-    seed = f", seed {first.seed}"
-    if not first.total:  # there is no end to it
-        ended = f": {why}" if any(part.ended for part in parts) else ""
-        return f"{tried:,} {what}{seed}{ended}"
-    beyond = f"; {first.beyond}" if first.beyond else ""
-    if tried == first.total:
-        return f"all {tried:,} {what} were tried{seed}{beyond}"
-    share = f"{tried:,} of {first.total:,} {what} were tried{seed}{beyond}"
-    if is_whole_shard(parts):
-        return f"shard {first.shard}: {share}, which is all of this shard"
-    return f"unknown: only {share}: {why}"
-
-
-def is_whole_shard(parts: Sequence[Tried]) -> bool:
-    """Whether all parts of a search are there, and each has tried all that it has."""
-    whole = len({part.part for part in parts}) == parts[0].parts
-    return whole and all(part.tried == part.of_part and not part.ended for part in parts)
-
-
-def is_whole(reports: Iterable[Tried]) -> bool:
-    """Whether nothing of any search was left out: of parts, of shards, of time."""
-    return all(
-        is_whole_shard(parts) and parts[0].shard == str(WHOLE) for parts in _by_search(reports)
-    )
-
-
-def _by_search(reports: Iterable[Tried]) -> list[list[Tried]]:
-    found: dict[str, list[Tried]] = {}
-    for report in reports:
-        found.setdefault(report.what, []).append(report)
-    return list(found.values())
-
-
-def reports_in(properties: Iterable[tuple[str, object]]) -> Iterator[Tried]:
-    """Yield the reports that were put into the ``user_properties`` of a test's report."""
-    for name, value in properties:
-        if name == PROPERTY and isinstance(value, Mapping):
-            yield Tried(**value)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from ._requirements import LEVELS, requirements
-from ._searching import Tried, is_whole
 from ._session import HazardShown, Observed
+from ._tried import Tried, is_whole
 from .errors import ConformanceFailure, NotApplicable, Unknown, Untestable
 
 PASS: Final = "pass"  # noqa: S105  a verdict

@@ -466,11 +466,12 @@ def pytest_runtest_makereport(
             (f"mmowner_{name}", str(value)) for name, value in asdict(outcome).items()
         ]  # fmt: skip
     if session is not None and item.get_closest_marker(SEARCH):
-        from ._searching import PROPERTY, SKIPPED, as_property  # noqa: PLC0415  every pytest run loads this module
+        from ._tried import PROPERTY, SKIPPED, as_property  # noqa: PLC0415  every pytest run loads this module
 
         # By the name that the user gave it, as in the outcomes.
-        reports = [replace(one, candidate=spec) for one in session.searches.reports]
-        item.user_properties += [(PROPERTY, as_property(one)) for one in reports]
+        item.user_properties += [
+            (PROPERTY, as_property(one) | {"candidate": spec}) for one in session.searches.reports
+        ]
         if lost and verdict != NOT_APPLICABLE:
             item.user_properties.append((SKIPPED, f"{spec}: {item.name}"))
     # The report of the teardown gets them too: that is the one that JUnit files are made of.

@@ -135,7 +135,7 @@ def test_no_task_survives_agent_and_janitor(busy_host: Busy) -> None:
     os.kill(janitor, signal.SIGKILL)
     assert _soon(lambda: not ours & set(_processes()), 6)
     for directory, _, _ in os.walk(base, topdown=False):
-        assert _soon(lambda path=directory: _removed(path))  # type: ignore[misc]
+        assert _soon(lambda path=directory: _removed(path))
 
 
 def _removed(path: str) -> bool:

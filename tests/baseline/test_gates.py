@@ -78,7 +78,7 @@ def test_a_whole_set_is_judged_and_counted(pytester):
 
 @pytest.mark.parametrize(
     "parallel",
-    [[], pytest.param(["-n", "1"], marks=[pytest.mark.slow, pytest.mark.nightly])],
+    [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)],
     ids=["alone", "xdist"],
 )
 def test_a_requirement_that_vanishes_from_a_set_is_red(pytester, parallel):
@@ -111,7 +111,7 @@ def test_a_required_level_that_passes_is_green(pytester):
 
 @pytest.mark.parametrize(
     "parallel",
-    [[], pytest.param(["-n", "1"], marks=[pytest.mark.slow, pytest.mark.nightly])],
+    [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)],
     ids=["alone", "xdist"],
 )
 def test_what_is_not_applicable_does_not_count_as_passed(pytester, root, parallel):
@@ -230,7 +230,7 @@ def test_what_is_not_applicable_for_no_declared_lack_is_red():
 
 @pytest.mark.parametrize(
     "parallel",
-    [[], pytest.param(["-n", "1"], marks=[pytest.mark.slow, pytest.mark.nightly])],
+    [[], pytest.param(["-n", "1"], marks=pytest.mark.slow)],
     ids=["alone", "xdist"],
 )
 def test_a_level_in_which_nothing_can_be_judged_is_no_pass(pytester, parallel):

@@ -21,7 +21,7 @@ from pytest_mmowner._verdicts import Outcome, Verdicts
 SUITE = ("--pyargs", "mmowner_conformance", "-q", "--tb=no", "-p", "no:cacheprovider")
 BOTH = pytest.mark.parametrize(
     "workers",
-    [(), pytest.param(("-n", "2"), marks=[pytest.mark.slow, pytest.mark.nightly])],
+    [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)],
     ids=["alone", "xdist"],
 )
 

@@ -19,10 +19,11 @@ from pytest_mmowner._scopes import (
     scope_in_words,
     scopes_for,
 )
-from pytest_mmowner._searching import Found, Plan, notes_of
+from pytest_mmowner._searching import Found, Plan
 from pytest_mmowner._session import Session
 from pytest_mmowner._spec import open_candidate
 from pytest_mmowner._transitions import Transitions
+from pytest_mmowner._tried import notes_of
 from pytest_mmowner.errors import CallError, CandidateError, Refused, Untestable
 
 SUITE = ("--pyargs", "mmowner_conformance", "-p", "no:cacheprovider", "-k", "every_transition")
@@ -102,8 +103,7 @@ def test_a_candidate_without_owners_has_no_scope():
     assert scopes_for(info, "6.11", [SMALL]) == ()
 
 
-@pytest.mark.parametrize("scopes", [(), None])
-def test_where_no_scope_was_asked_for_nothing_applies(scopes):
+def test_where_no_scope_was_asked_for_nothing_applies():
     candidate, dialect = open_candidate("reference")
     made = Session(candidate, dialect, plan=Plan(()))
     with pytest.raises(NotApplicable, match="no search was asked for"):

@@ -1,16 +1,19 @@
 """Random walks in large worlds, for any candidate."""
 
+from itertools import count
+
 import pytest
 
 from mmowner_reference import Bounds, parse_program
-from pytest_mmowner import NotApplicable
+from pytest_mmowner import NotApplicable, _searching
 from pytest_mmowner._candidates.base import Info
 from pytest_mmowner._candidates.tracker import Tracker
 from pytest_mmowner._large import WALKS, walks_for
 from pytest_mmowner._scopes import SCOPE_PARTS, Shard
-from pytest_mmowner._searching import Found, Plan, notes_of
+from pytest_mmowner._searching import Found, Plan
 from pytest_mmowner._session import Session
 from pytest_mmowner._spec import open_candidate
+from pytest_mmowner._tried import notes_of
 
 SUITE = ("--pyargs", "mmowner_conformance", "-p", "no:cacheprovider", "-k", "random_walks")
 
@@ -73,10 +76,13 @@ def test_a_walk_ends_where_nothing_is_possible_any_more():
     assert 0 < made.searches.reports[0].of_part < 2400
 
 
-def test_with_a_budget_the_walks_go_on_until_it_is_used_up():
-    short, long = session("reference", budget=0.001), session("reference", budget=8.0)
+def test_with_a_budget_the_walks_go_on_until_it_is_used_up(monkeypatch):
+    """On a clock of its own: a second for each walk, and a part has its sixteenth of the budget."""
+    clock = count()
+    monkeypatch.setattr(_searching.time, "monotonic", lambda: float(next(clock)))
     tried = []
-    for made in (short, long):
+    for budget in (16.0, 16.0 * 20):
+        made = session("reference", budget=budget)
         made.searches.walks(0)
         tried.append(made.searches.reports[0].tried)
     assert tried[0] == 2400 < tried[1]

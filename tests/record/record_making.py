@@ -7,6 +7,7 @@ from pytest_mmowner import _record_lines as lines
 from pytest_mmowner._candidates.command import _suite_version
 from pytest_mmowner._record import Writer
 from pytest_mmowner._requirements import requirements
+from pytest_mmowner._tried import Tried
 from pytest_mmowner._verdicts import Outcome
 
 
@@ -34,12 +35,20 @@ def outcome(spec, rule, verdict, test="test_it", text="", observed="", program="
     return lines.outcome_line(made, f"test_file.py::{test}[{spec}]")
 
 
+def searched(spec, part=0, tried=10, of_part=10, **more):
+    values = {"candidate": spec, "dialect": "6.11", "what": "transitions", "total": 20, "parts": 2}
+    return Tried(part=part, tried=tried, of_part=of_part, **{**values, **more})
+
+
 def write(path, head, said):
     """Write a record as a run does; return its path."""
     writer = Writer(path, str(path))
     writer.begin(head)
     for line in said:
-        writer.take(line)
+        if isinstance(line, Tried):
+            writer.note(lines.search_line(line))
+        else:
+            writer.take(line)
     writer.finish()
     writer.close()
     assert not writer.problem
