@@ -6,7 +6,8 @@ without starting Python and compiling, the best of some rounds.  The machines ar
 compare lines with each other and not runs with runs.
 
 For DIR: ``pip install mypy setuptools``, copy ``reference/mmowner_reference`` into DIR, and run
-there ``mypyc mmowner_reference/_compact.py``.  ``--quick`` leaves out what takes minutes.
+there ``mypyc mmowner_reference/_packed.py mmowner_reference/_compact.py``.  ``--quick`` leaves out
+what takes minutes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ from typing import Final
 #: The environment variable that names another directory, or with an empty value none.
 CACHE: Final = "MMOWNER_CACHE"
 #: The modules of the reference whose text decides which worlds there are, and what leads to them.
-WORLDS: Final = ("_compact.py", "_graph.py", "_space.py", "_outcomes.py", "_dialects.py")
+WORLDS: Final = (
+    "_packed.py", "_compact.py", "_graph.py", "_space.py", "_outcomes.py", "_dialects.py",
+)  # fmt: skip
 
 
 def cache_directory() -> Path | None:

@@ -25,9 +25,10 @@ from typing import Final, Literal
 
 import mmowner_reference as reference
 from mmowner_reference import DEFAULT, DIALECTS, Bounds, Dialect, Graph, Space, TooManyOutcomes
-from mmowner_reference._compact import Code, Move, Rulebook
+from mmowner_reference._compact import Rulebook
 from mmowner_reference._graph import Edge, limits_of
 from mmowner_reference._outcomes import LIMIT
+from mmowner_reference._packed import Code, Move
 
 from ..errors import CallError, MissingPrerequisite
 from ._build import CannotBuildError, load

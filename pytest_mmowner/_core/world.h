@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Worlds: mmowner_reference._compact once more, for speed.  The same functions under the same
- * names do the same in the same order; what they mean is said there.  Nothing here is the
- * specification: tests hold every world and every transition to the Python text.
+ * Worlds: mmowner_reference._packed and ._compact once more, for speed.  The same functions under
+ * the same names do the same in the same order; what they mean is said there.  Nothing here is
+ * the specification: tests hold every world and every transition to the Python text.
  *
  * A world is kept as a key of a few bits and unpacked into short arrays to be changed.
  */

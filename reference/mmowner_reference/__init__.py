@@ -8,7 +8,6 @@ kernels.
 
 from ._alphabets import ALPHABETS, CORE, PROCESSES, Alphabet, lacking, scopes_between
 from ._cases import Case, beyond, plan_cases, programs_of, shortest_first
-from ._compact import Code, Move
 from ._copy import Canonical, copy_kernel, state_key
 from ._dialects import (
     DEFAULT,
@@ -89,6 +88,7 @@ from ._oracle import (
 )
 from ._oracle import Step as PlannedStep
 from ._outcomes import TooManyOutcomes, outcomes
+from ._packed import Code, Move
 from ._random import Scope, legal_ops, program_from_choices, random_program
 from ._rules import NoRules, Rules
 from ._search import (

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from ._compact import KINDS, Code, Limits, Move, Rulebook, first_world, steps
+from ._compact import Limits, Rulebook, first_world, steps
 from ._dialects import DEFAULT, DIALECTS, Dialect
+from ._packed import KINDS, Code, Move
 from ._space import CLONES, Bounds
 
 #: What an operation leads to: worlds, and where everything stood before.
@@ -161,7 +162,3 @@ def _engine(
 ) -> tuple[bytes, Callable[[bytes], Iterator[tuple[Code, Ends]]]]:
     book, limits = Rulebook.of(dialect), limits_of(bounds)
     return first_world(bounds.kthreads, book), lambda world: steps(world, limits, book)
-
-
-#: Bumped when the meaning of a graph changes: part of what a stored one is named by.
-GRAPH_FORMAT: Final = 1

@@ -1,6 +1,6 @@
 """Names along a path through a graph: programs, and what is right to answer after each step.
 
-Nothing is performed: a graph knows where everything stood before (:class:`~._compact.Move`),
+Nothing is performed: a graph knows where everything stood before (:class:`~._packed.Move`),
 so names are carried along, and the answers are read off the world that is reached.
 """
 
@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from ._compact import (
+from ._dialects import DIALECTS
+from ._graph import Edge, Graph
+from ._ops import Clone, Exec, Exit, Hold, Kthread, Op, Put, Reap, UnuseMm, UseMm
+from ._oracle import Question, Step
+from ._packed import (
     BIAS,
     EXEC,
     EXIT,
@@ -28,10 +32,6 @@ from ._compact import (
     Code,
     Move,
 )  # fmt: skip
-from ._dialects import DIALECTS
-from ._graph import Edge, Graph
-from ._ops import Clone, Exec, Exit, Hold, Kthread, Op, Put, Reap, UnuseMm, UseMm
-from ._oracle import Question, Step
 from ._space import CLONES
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from collections.abc import Hashable
 from itertools import permutations
 from typing import Any
 
-from ._compact import KTHREAD, LIVE, NONE, Rulebook, World, unpack
+from ._compact import Rulebook
 from ._dialects import DIALECTS, Dialect
+from ._packed import KTHREAD, LIVE, NONE, World, unpack
 
 
 def has_weak_form(dialect: str | Dialect) -> bool:
