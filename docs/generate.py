@@ -16,6 +16,7 @@ from pathlib import Path
 
 import generate_dialects
 import generate_requirements
+import generate_schedules
 
 from mmowner_reference import Bounds, parse_program
 from pytest_mmowner import _counterexample, _protocol, _record_lines, _vectors
@@ -48,6 +49,10 @@ def candidates() -> str:
         "([protocol](docs/protocol.md), [in C](examples/c), "
         "[in Python](examples/python/adapter.py))",
         "mutant": "one of our zoo of wrong implementations ([list](docs/zoo.md))",
+        "kernel": "the owner functions of a kernel tree or of a patch, compiled and run in a "
+        "process ([how](docs/kernel.md))",
+        "lib": "a shared library, in any compiled language "
+        "([how](docs/lib.md), [in C](examples/lib/c), [in Rust](examples/lib/rust))",
         "linux": "a running kernel: User-mode Linux (any user; Debian's `user-mode-linux` or your "
         "own build) or this machine's (root)",
         "trace": "a recorded run of a machine that cannot be driven "
@@ -169,6 +174,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "options": options,
     "tracker": tracker_example,
     "vector": vector_example,
+    **generate_schedules.BLOCKS,
 }
 
 

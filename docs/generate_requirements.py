@@ -10,6 +10,8 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Iterator
 
+import generate_schedules
+
 from mmowner_reference import in_ranges
 from pytest_mmowner._check import suite_tests
 from pytest_mmowner._requirements import MARKS, Requirement, requirements
@@ -22,6 +24,7 @@ TITLES = {
     "SEARCH": "The order of the search", "EXEC": "exec", "REPARENT": "Reparenting",
     "PTRACE": "ptrace", "KTHREAD": "Kernel threads", "USERS": "Users that are no tasks",
     "CALLBACK": "Who is told", "CHARGE": "Who pays", "ATTACH": "Moving between cgroups",
+    "LOCK": "Locks", "RACE": "Operations that overlap", "SOUND": "Pointers, loops and BUG_ON",
 }  # fmt: skip
 
 
@@ -103,6 +106,11 @@ def _rule(rule: Requirement, tests: list[str]) -> Iterator[str]:
         yield "- observed, not asserted: nobody is judged by it"
     if rule.untested:
         yield f"- untested: {rule.untested}"
+    if kinds := list(generate_schedules.kinds_of(rule.id)):
+        yield (
+            "- tested in every schedule of the [scenes](../schedules.md#scenes): broken by "
+            f"{', '.join(f'`{kind}`' for kind in kinds)}"
+        )
     if rule.random:
         yield "- random programs are judged by it too"
     yield ""

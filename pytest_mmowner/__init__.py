@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._candidates.base import Candidate, Info
     from ._check import Result, check
     from ._hazards import Hazard
+    from ._scenes import Scene
     from ._spec import Options, open_candidate
     from .assertions import assert_conforms
     from .errors import (
@@ -36,6 +37,7 @@ _HOMES = {
     "pytest_mmowner._candidates.base": ("Candidate", "Info"),
     "pytest_mmowner._check": ("Result", "check"),
     "pytest_mmowner._hazards": ("Hazard",),
+    "pytest_mmowner._scenes": ("Scene",),
     "pytest_mmowner._spec": ("Options", "open_candidate"),
     "pytest_mmowner.assertions": ("assert_conforms",),
     "pytest_mmowner.errors": (
@@ -62,6 +64,7 @@ __all__ = [
     "Program",
     "Refused",
     "Result",
+    "Scene",
     "Scope",
     "SuiteError",
     "Unknown",

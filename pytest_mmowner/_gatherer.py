@@ -45,8 +45,12 @@ class Gatherer:
     def pytest_testnodedown(self, node: Any) -> None:
         """Take over what a worker of xdist has counted."""
         from ._fit import add_up  # noqa: PLC0415  every pytest run loads this module
+        from ._told import take  # noqa: PLC0415  the same
 
-        for spec, part in getattr(node, "workeroutput", {}).get("mmowner_misfits", {}).items():
+        output = getattr(node, "workeroutput", {})
+        if told := output.get("mmowner_told"):
+            take(self.state.told, told)
+        for spec, part in output.get("mmowner_misfits", {}).items():
             self.state.misfits[spec] = add_up([self.state.misfits.get(spec, {}), part])
 
     @pytest.hookimpl(trylast=True)
@@ -78,10 +82,9 @@ class Gatherer:
             from ._summary import write_summary  # noqa: PLC0415  every pytest run loads this module
             from ._tried import notes_of  # noqa: PLC0415  every pytest run loads this module
 
-            # Under xdist the candidates live in the workers, and what they say of themselves.
             notes = {
                 spec: [
-                    *(state.sessions[spec].candidate.info.notes if spec in state.sessions else ()),
+                    *(state.told[spec].lines(spec) if spec in state.told else ()),
                     *notes_of(state.verdicts[spec].searched),
                 ]
                 for state in [self.state] for spec in state.verdicts

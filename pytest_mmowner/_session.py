@@ -20,6 +20,8 @@ from ._hazards import Hazard, describe_hazard, find_hazard
 from ._judge import Run, checked_answers, judge_program, judge_steps
 from ._requirements import Requirement, requirement
 from ._scenario import needs_of, parse_scenario
+from ._scenes import Scene
+from ._schedules import Schedules
 from ._searching import NOTHING, Plan, Searches
 from .assertions import assert_no_deviation, assert_refused
 from .errors import ConformanceFailure, NotApplicable, Refused
@@ -71,6 +73,30 @@ class Session:
         return Searches(
             self, replace(self.plan, scopes=(), because=RECORDED) if replays else self.plan
         )
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules of this session, for a candidate that can be interrupted."""
+        return Schedules(self.candidate, self.dialect, self.seed)
+
+    def hold_in_schedules(self, rule_id: str, scenes: Sequence[Scene]) -> None:
+        """Assert that no schedule of *scenes* breaks *rule_id*.
+
+        Raises what :meth:`Schedules.hold` does; :class:`HazardShown` where the dialect itself
+        breaks it, with the schedule that shows it.
+        """
+        rule = requirement(rule_id)
+        self.applies(rule)
+        why = rule.hazards.get(self.dialect)
+        try:
+            self.schedules.hold(rule_id, scenes)
+        except ConformanceFailure as exc:
+            if why is not None:
+                raise HazardShown(f"{exc}\nthe dialect does that by itself: {why}") from None
+            self.failed = True
+            raise
+        if why is not None:
+            raise HazardShown(f"{rule_id} is broken by {self.dialect}: {why}")
 
     def applies(self, rule: Requirement) -> None:
         """Raise ``NotApplicable`` unless *rule* holds, or is a hazard, in this dialect."""
@@ -197,4 +223,5 @@ def tools(session: Session, rules: Sequence[str]) -> dict[str, Callable[..., Non
         "random_programs": partial(session.random_programs, first),
         "hazard": partial(session.hazard, first),
         "refuses": partial(session.must_refuse, first),
+        "schedules": partial(session.hold_in_schedules, first),
     }

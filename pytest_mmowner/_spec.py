@@ -2,7 +2,9 @@
 
 ``reference``, ``reference:DIALECT``, ``python:pkg.mod:factory`` (or ``python:file.py:factory``),
 ``rules:pkg.mod:Rules``, ``cmd:COMMAND``, ``mutant:NAME``, ``linux:uml``, ``linux:uml=PATH``,
-``linux:host``, ``trace:FILE.jsonl``; and whatever installed packages offer by name.
+``linux:host``, ``kernel:TREE``, ``kernel:FILE.patch``, ``kernel:FILE.patch@TREE``,
+``kernel:REPO@REV``, ``lib:./candidate.so``, ``trace:FILE.jsonl``; and whatever installed
+packages offer by name.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +22,7 @@ from mmowner_reference import DEFAULT, DIALECTS, changes_missed, dialect_of_rele
 
 from ._candidates.base import Candidate
 from ._plugins import offered
-from .errors import CallError, did_you_mean
+from .errors import CallError, MissingPrerequisite, did_you_mean
 
 #: How each kind is written, in the order in which help texts list them.
 KINDS: Final[Mapping[str, str]] = {
@@ -28,6 +31,8 @@ KINDS: Final[Mapping[str, str]] = {
     "rules": "rules:pkg.mod:Rules or rules:file.py:Rules",
     "cmd": "cmd:./adapter --flags",
     "mutant": "mutant:NAME",
+    "kernel": "kernel:TREE, kernel:FILE.patch, kernel:FILE.patch@TREE or kernel:REPO@REV",
+    "lib": "lib:./candidate.so",
     "linux": "linux:uml, linux:uml=PATH or linux:host",
     "trace": "trace:FILE.jsonl",
 }
@@ -162,6 +167,34 @@ def _linux(spec: str, rest: str, options: Options) -> Candidate:
     return open_linux(spec, rest, options.dialect, options.timeout)
 
 
+def _kernel(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.kernel import claimed_dialect, open_kernel  # noqa: PLC0415  each kind costs only who uses it
+
+    with _or_absent(spec, lambda: options.dialect or claimed_dialect(spec, rest)) as made:
+        made.append(open_kernel(spec, rest, options.dialect, options.timeout))
+    return made[0]
+
+
+def _lib(spec: str, rest: str, options: Options) -> Candidate:
+    from ._candidates.lib import open_lib  # noqa: PLC0415  each kind costs only who uses it
+
+    with _or_absent(spec, lambda: options.dialect) as made:
+        made.append(open_lib(spec, rest, options.dialect, options.timeout))
+    return made[0]
+
+
+@contextmanager
+def _or_absent(spec: str, dialect: Callable[[], str | None]) -> Iterator[list[Candidate]]:
+    """Where the machine lacks something, a candidate that says so in every verdict."""
+    made: list[Candidate] = []
+    try:
+        yield made
+    except MissingPrerequisite as exc:
+        from ._candidates.absent import Absent  # noqa: PLC0415  costs only who needs it
+
+        made.append(Absent(spec, exc, dialect() or DEFAULT))
+
+
 def _trace(spec: str, rest: str, options: Options) -> Candidate:
     from ._candidates.trace import open_trace  # noqa: PLC0415  each kind costs only who uses it
 
@@ -170,7 +203,7 @@ def _trace(spec: str, rest: str, options: Options) -> Candidate:
 
 MAKERS: Final[Mapping[str, Callable[[str, str, Options], Candidate]]] = {
     "reference": _reference, "python": _python, "rules": _rules, "cmd": _cmd,
-    "mutant": _mutant, "linux": _linux, "trace": _trace,
+    "mutant": _mutant, "kernel": _kernel, "lib": _lib, "linux": _linux, "trace": _trace,
 }  # fmt: skip
 
 

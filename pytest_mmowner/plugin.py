@@ -22,13 +22,15 @@ if TYPE_CHECKING:
     from ._gates import FrozenSet
     from ._searching import Plan
     from ._session import Session
+    from ._told import Told
     from ._verdicts import Verdicts
 
 #: Options: name, ini type, default, metavar, help.  Each is --mmowner-NAME and mmowner_NAME.
 OPTIONS: Final = (
     ("candidate", "linelist", None, "SPEC", (
         "what is tested, repeatable: reference[:DIALECT], python:pkg.mod:factory, "
-        "rules:pkg.mod:Rules, cmd:COMMAND, mutant:NAME, linux:uml[=PATH], linux:host, trace:FILE, "
+        "rules:pkg.mod:Rules, cmd:COMMAND, mutant:NAME, kernel:TREE, kernel:FILE.patch[@TREE], "
+        "kernel:REPO@REV, lib:LIBRARY.so, linux:uml[=PATH], linux:host, trace:FILE, "
         "or a name that an installed package offers (default: reference)"
     )),
     ("dialect", "string", None, "NAME",
@@ -133,6 +135,8 @@ class State:
     verdicts: dict[str, Verdicts] = field(default_factory=dict)
     #: How many programs speak against each dialect, by candidate; only where something failed.
     misfits: dict[str, dict[str, int]] = field(default_factory=dict)
+    #: What the candidates say of themselves, wherever they are.
+    told: dict[str, Told] = field(default_factory=dict)
     #: How many tests the suite has, by candidate and requirement; nothing if that is unknown.
     of_tests: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -391,11 +395,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     found = {spec: misfits for spec, judged in state.sessions.items()
              if (misfits := judged.misfits())}  # fmt: skip
+    if not state.sessions:
+        return
+    from ._told import take, told_by  # noqa: PLC0415  every pytest run loads this module
+
+    told = {spec: told_by(judged) for spec, judged in state.sessions.items()}
     if _is_worker(session.config):
         output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]  # xdist's own
-        output["mmowner_misfits"] = found
+        output |= {"mmowner_misfits": found, "mmowner_told": told}
     else:
         state.misfits.update(found)
+        take(state.told, told)
 
 
 def _distributed(config: pytest.Config) -> bool:

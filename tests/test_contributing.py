@@ -66,6 +66,7 @@ def test_releases_resolve_to_the_new_dialect(tree):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_suite_judges_by_the_new_dialect(tree, example):
     assert example["console"][0].splitlines()[0] == f"$ mmowner run reference:{NEW}"
     done = run(tree, "-m", "pytest_mmowner", "run", f"reference:{NEW}", "--", "-q")
@@ -85,6 +86,7 @@ print(*(Kernel(name).run(program).owner(2) for name in ("3.16", {NEW!r})))
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_diff_finds_it_and_names_the_commit(tree, example):
     done = run(tree, "-m", "pytest_mmowner", "diff", "3.16", NEW)
     assert done.returncode == 0, done.stdout + done.stderr

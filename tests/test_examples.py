@@ -34,28 +34,33 @@ def judged(spec):
     return result
 
 
+@pytest.mark.slow
 def test_the_tracker_passes(root):
     result = judged(f"python:{root}/examples/tracker.py:Tracker")
     assert len(result.with_verdict("pass")) >= 20
 
 
+@pytest.mark.slow
 def test_the_rules_pass_everything_that_the_reference_passes(root):
     result = judged(f"rules:{root}/examples/rules.py:Rules")
     assert result.with_verdict("pass") == judged("reference").with_verdict("pass")
 
 
+@pytest.mark.slow
 def test_the_python_adapter_passes(root):
     result = judged(f"cmd:{sys.executable} {root}/examples/python/adapter.py")
     assert "SEARCH-06" in result.with_verdict("pass")
     assert "EXEC-04" in result.with_verdict("pass")
 
 
+@pytest.mark.slow
 def test_the_c_adapter_passes_what_its_own_rules_can_show(c_adapter):
     result = judged(f"cmd:{c_adapter}")
     assert len(result.with_verdict("pass")) >= 55
     assert "INPUT-01" in result.with_verdict("pass")
 
 
+@pytest.mark.slow
 def test_the_c_adapter_fails_under_the_dialect_that_it_does_not_speak(c_adapter):
     result = check(f"cmd:{c_adapter}", dialect="6.1")
     assert result.with_verdict("fail") == ["SEARCH-06"]

@@ -6,8 +6,12 @@ import subprocess
 import sys
 import venv
 import zipfile
+from pathlib import Path
 
 import pytest
+
+#: The C that kernel: and lib: candidates are compiled with.
+C = Path(__file__).parents[1] / "pytest_mmowner/_kernel/c"
 
 
 def run(*command, cwd, env=None):
@@ -40,7 +44,8 @@ def test_the_wheel_claims_three_names_and_no_more(wheel):
     assert tops == {"pytest_mmowner", "mmowner_conformance", "mmowner_reference"}
     for needed in (
         "mmowner_conformance/requirements.toml", "pytest_mmowner/py.typed", "pytest_mmowner/_linux/agent.c",
-        "pytest_mmowner/_core/core.c", "pytest_mmowner/_core/world.h",
+        "pytest_mmowner/_core/core.c", "pytest_mmowner/_core/world.h", "pytest_mmowner/_kernel/mmowner.h",
+        *(f"pytest_mmowner/_kernel/c/{path.name}" for path in C.iterdir()),
         "mmowner_reference/py.typed", "mmowner_conformance/py.typed",
     ):  # fmt: skip
         assert needed in names
@@ -63,6 +68,7 @@ def test_the_installed_wheel_runs_the_suite_from_an_empty_directory(wheel, tmp_p
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_running_the_suite_in_the_repository_is_the_same_suite(root):
     out = run(
         sys.executable,

@@ -40,6 +40,7 @@ def test_the_reference_is_green_without_any_option(suite):
     )
 
 
+@pytest.mark.slow
 def test_rfc_v4_is_green_and_its_hazards_are_shown_with_shortest_programs(suite):
     result = suite("--mmowner-candidate=reference:rfc-v4")
     assert result.ret == pytest.ExitCode.OK
@@ -64,6 +65,7 @@ HAZARDS = {
 }
 
 
+@pytest.mark.slow
 def test_none_is_judged_by_what_holds_without_owners(suite):
     result = suite("--mmowner-candidate=reference:none")
     assert result.ret == pytest.ExitCode.OK
@@ -244,6 +246,7 @@ def test_exitfirst_stops_at_the_first_failure(suite):
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_last_failed_runs_only_what_failed(suite, pytester):
     arguments = ("--mmowner-candidate=mutant:fork-gives-forkers-leader", "-k", "fork")
     first = suite(*arguments, keep_cache=True)

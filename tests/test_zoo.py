@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from mmowner_reference import DIALECTS, Scope, random_program
+from mmowner_reference import Scope, random_program
 from pytest_mmowner import check, open_candidate
 from pytest_mmowner._judge import judge_program
 from pytest_mmowner.zoo import MUTANTS
@@ -20,7 +20,8 @@ def test_a_mutant_is_a_whole_kernel_that_goes_through_any_program(name):
         assert len(run.answers) == len(program) or run.against("TASK-02")
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.slow
+@pytest.mark.costly
 def test_nothing_is_said_against_the_reference(dialect):
     result = check(f"reference:{dialect}")
     assert result.ok, str(result)

@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import pytest
 
-from pytest_mmowner import Hazard, Op
+from pytest_mmowner import Hazard, Op, Scene
 
 #: ``@requirement("FORK-01")``: the test decides about this requirement.
 requirement = pytest.mark.requirement
@@ -28,11 +28,14 @@ FindHazard: TypeAlias = Callable[[Hazard], None]
 #: Runs a scenario, then an illegal operation, which must change nothing.
 Refuses: TypeAlias = Callable[[str, Op], None]
 
+#: Explores the schedules of scenes and judges them by the requirement of the test.
+HoldInSchedules: TypeAlias = Callable[[Sequence[Scene]], None]
 #: Takes the candidate through one part of its scopes.
 Transitions: TypeAlias = Callable[[int], None]
 #: Takes the candidate through one part of the random walks in large worlds.
 Walks: TypeAlias = Callable[[int], None]
 
 __all__ = [
-    "FindHazard", "Play", "RandomPrograms", "Refuses", "Transitions", "Walks", "requirement", "search",
+    "FindHazard", "HoldInSchedules", "Play", "RandomPrograms", "Refuses", "Transitions", "Walks",
+    "requirement", "search",
 ]  # fmt: skip

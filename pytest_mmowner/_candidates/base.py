@@ -95,5 +95,9 @@ class Candidate(ABC):
         """Return the error to report for a malformed answer, having dealt with who gave it."""
         return exc
 
+    def reached(self) -> Sequence[Sequence[int]]:
+        """Return which of its code was reached, if it is of a kind that can tell: as pairs."""
+        return ()
+
     def close(self) -> None:  # noqa: B027  most candidates have nothing to close
         """Let go of processes and files.  The candidate is not used afterwards."""

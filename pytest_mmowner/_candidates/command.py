@@ -12,7 +12,7 @@ from typing import Any
 from mmowner_reference import ASKS, OPS, Op, PlannedStep, Question
 
 from .. import _protocol as protocol
-from ..errors import CallError, CandidateError, Refused, Untestable, did_you_mean
+from ..errors import CallError, CandidateError, Panic, Refused, Untestable, did_you_mean
 from .base import EXTRAS, PARTS, Candidate, Info
 from .process import Hang, LineProcess
 
@@ -165,14 +165,19 @@ class Command(Candidate):
                     f"it answered seq {answer.seq} to seq {self._seq}: an answer too many or "
                     "too few", in_flight,
                 )  # fmt: skip
-            if answer.error is not None:
-                raise self._broke(f"it said: {answer.error}", in_flight)
+            if answer.error is not None and answer.answers is None:
+                raise self._error_said(answer.error, in_flight)
         except CandidateError as exc:
             if isinstance(exc, Hang):
                 self._patience = min(self._patience, AFTER_A_HANG)
-            self._end()
+            if not isinstance(exc, Panic):
+                self._end()
             raise
         return answer
+
+    def _error_said(self, text: str, in_flight: str) -> CandidateError:
+        """What an ``error`` in an answer means: the adapter broke."""
+        return self._broke(f"it said: {text}", in_flight)
 
     def _settled(self, answer: protocol.Answer) -> protocol.Answer:
         if answer.refused is not None:
@@ -230,6 +235,9 @@ class Command(Candidate):
                 text = f"it gave {len(values)} answers to {len(step.questions)} questions"
                 raise self.after_malformed(self._broke(text, str(step.op)))
             yield dict(zip(step.questions, values, strict=True))
+        if answer.error is not None:
+            broke = self._error_said(answer.error, str(steps[min(len(lists), len(steps) - 1)].op))
+            raise broke if isinstance(broke, Panic) else self.after_malformed(broke)
         self._settled(answer)
         if len(lists) != len(steps):
             text = f"it answered {len(lists)} of {len(steps)} operations and did not say why"

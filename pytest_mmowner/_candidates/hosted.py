@@ -47,7 +47,7 @@ class Hosted(Local):
         self._kernel = kernel
         self.info = Info(
             spec=spec, name=name, language="Python", dialect=claims or dialect.name,
-            capabilities=_capabilities(DIALECTS[claims] if claims else dialect),
+            capabilities=capabilities_in(DIALECTS[claims] if claims else dialect),
         )  # fmt: skip
         self.world = kernel.__new__(kernel)
 
@@ -67,8 +67,8 @@ class Hosted(Local):
         return method() if question.name is None else method(question.name)
 
 
-def _capabilities(dialect: Dialect) -> frozenset[str]:
-    """What a hosted kernel can show under *dialect*: nothing that the dialect has not."""
+def capabilities_in(dialect: Dialect) -> frozenset[str]:
+    """Return what a hosted kernel can show under *dialect*: nothing that the dialect has not."""
     missing: set[str] = set()
     if not dialect.owner:
         missing |= {"cgroup", "attach", "charge", "bill", "attach:thread"}

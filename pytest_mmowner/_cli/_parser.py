@@ -19,6 +19,7 @@ GROUPS: Final = (
     "_catalogue",
     "_dialects",
     "_explore",
+    "_schedules",
     "_vectors",
     "_smoke",
     "_programs",

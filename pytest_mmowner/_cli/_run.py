@@ -11,6 +11,12 @@ from ._parser import SPEC, Parser, add_plugin_options, build_parser, plugin_argu
 
 SUITE = "mmowner_conformance"
 #: pytest complains, and fails where warnings are errors, that what runs it is imported already.
+#: What `--quick` leaves out: searches that a change of an owner function seldom needs, and the
+#: plugin of hypothesis, which is imported for its summary alone.
+_QUICK = (
+    "--mmowner-scope=none", "-k", "not random_programs and not shortest_program_of_a_hazard",
+    "-p", "no:hypothesispytest",
+)  # fmt: skip
 _QUIET = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
 
 
@@ -28,6 +34,11 @@ def add_commands(parser: Parser) -> None:
         "candidate", nargs="?", metavar="SPEC", complete=SPEC,
         help="the candidate, as for --mmowner-candidate (default: the ini file's, else reference)",
     )  # fmt: skip
+    run.argument(
+        "--quick", action="store_true",
+        help="scenarios and schedules only, for the time between two edits: no random programs, "
+        "no scopes, no hazards",
+    )  # fmt: skip
     add_plugin_options(run)
 
 
@@ -36,7 +47,8 @@ def pytest_arguments(args: argparse.Namespace, rest: list[str]) -> list[str]:
     words: list[str] = []
     if args.candidate is not None:
         words.append(f"--mmowner-candidate={args.candidate}")
-    return [*words, *plugin_arguments(args), *rest]
+    quick = _QUICK if args.quick else ()
+    return [*words, *quick, *plugin_arguments(args), *rest]
 
 
 def run_suite(args: argparse.Namespace, out: Output) -> int:

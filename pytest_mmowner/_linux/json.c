@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NODES = 4096, MAX_DEPTH = 32 };
+#ifndef JSON_NODES
+#define JSON_NODES 4096 /* values in one line; who reads whole programs says more */
+#endif
+
+enum { MAX_NODES = JSON_NODES, MAX_DEPTH = 32 };
 
 struct reader {
 	char *at;

@@ -22,8 +22,12 @@ struct json *json_parse(char *line, const char **error);
 /* The member of an object, or NULL. */
 const struct json *json_get(const struct json *object, const char *key);
 
+#ifndef JSON_OUT
+#define JSON_OUT 16384 /* bytes of an answer */
+#endif
+
 struct out {
-	char text[16384];
+	char text[JSON_OUT];
 	size_t used;
 };
 

@@ -131,6 +131,7 @@ def test_without_a_candidate_nothing_is_installed(action):
     assert calls == []
 
 
+@pytest.mark.slow
 def test_the_script_with_the_real_suite(tmp_path):
     """The environment of these tests stands for the one that the script would make."""
     home = tmp_path / "temp/mmowner"

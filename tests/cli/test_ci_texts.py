@@ -59,6 +59,7 @@ def github(pytester, monkeypatch):
 # -- in a run ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_red_run_has_a_summary_and_annotations(github, workers):
     done, text = github(
@@ -79,6 +80,7 @@ def test_a_red_run_has_a_summary_and_annotations(github, workers):
     assert "owner(mm" in found[0]
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_green_run_has_a_summary_and_no_annotation(github, workers):
     done, text = github("--mmowner-level=order", *workers)
@@ -87,6 +89,7 @@ def test_a_green_run_has_a_summary_and_no_annotation(github, workers):
     assert "::error" not in done.stdout.str()
 
 
+@pytest.mark.slow
 def test_hazards_are_no_fault_and_have_their_program(github):
     done, text = github("--mmowner-dialect=rfc-v4", "-k", "shortest_program_of_a_hazard")
     assert done.ret == 0
@@ -232,6 +235,7 @@ def test_a_summary_that_is_too_long_is_cut_and_says_so():
 # -- badges -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_run_writes_a_badge_for_each_level(pytester, workers):
     done = pytester.runpytest_subprocess(
@@ -240,7 +244,7 @@ def test_a_run_writes_a_badge_for_each_level(pytester, workers):
     assert done.ret == 0
     files = sorted((pytester.path / "out/b").iterdir())
     assert [path.name for path in files] == [
-        "mmowner-accounting.json", "mmowner-order.json", "mmowner-safety.json",
+        "mmowner-accounting.json", "mmowner-concurrency.json", "mmowner-order.json", "mmowner-safety.json",
     ]  # fmt: skip
     made = {path.stem: json.loads(path.read_text()) for path in files}
     count = len(level("order"))
@@ -307,5 +311,5 @@ def test_several_candidates_have_badges_of_their_own(tmp_path):
     names = {path.name for path in write_badges(tmp_path, many)}
     assert "mmowner-cmd-.-a-b-order.json" in names
     assert "mmowner-mutant-x-order.json" in names
-    assert len(names) == 6
-    assert len(write_badges(str(tmp_path), many[0])) == 3
+    assert len(names) == 8
+    assert len(write_badges(str(tmp_path), many[0])) == 4

@@ -219,6 +219,7 @@ def test_a_requirement_is_explained_with_its_hazard_drawn_and_its_tests(call):
     assert data["source"] == requirements()["EXIT-08"].source
 
 
+@pytest.mark.slow
 def test_every_requirement_names_its_tests(call):
     for name, rule in requirements().items():
         data = json.loads(call("explain", name, "--json")[1])

@@ -65,6 +65,8 @@ CASES = [
             "hazards",
             "explore",
             "replay",
+            "schedules",
+            "header",
             "smoke",
             "vectors",
             "report",

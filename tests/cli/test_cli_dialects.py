@@ -177,7 +177,7 @@ LAST = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.costly
 def test_a_hazard_is_there_up_to_the_dialect_that_ended_it_and_gone_from_then_on(dialect):
     order = list(DIALECTS)
     for hazard in HAZARDS:

@@ -160,7 +160,8 @@ def test_smoke_says_the_next_command_with_the_dialect_that_was_asked_for(call):
     code, out, _ = call("smoke", "reference", "--dialect", "6.1")
     assert code == 0
     assert out.endswith("now the suite: mmowner run reference --dialect 6.1\n")
-    assert f"not judged:    0 of {len(requirements())} requirements\n" in out
+    assert f"not judged:    14 of {len(requirements())} requirements:\n" in out
+    assert "  the candidate does not show schedules: INV-04, INV-05, " in out
 
 
 def test_smoke_says_of_an_adapter_that_does_not_start_only_that(call):

@@ -7,6 +7,7 @@ import pytest
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(
     sys.version_info[:2] != (3, 11),
     reason="the table was made with 3.11; other versions count the lines of statements differently",

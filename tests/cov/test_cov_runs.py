@@ -77,6 +77,7 @@ def test_the_dead_branch_of_a_candidate_of_40_lines_is_named(suite):
     assert sum("candidate.py:" in line for line in section(result)) == 3  # the title and the two
 
 
+@pytest.mark.slow
 def test_under_xdist_the_same_is_told(suite):
     only = ("-k", "test_fork.py or test_search.py")
     alone, parallel = (suite("--mmowner-cov", "-vv", *only, *more) for more in ((), ("-n", "2")))

@@ -44,7 +44,7 @@ def test_whole_programs_are_answered_like_single_operations(tmp_path, how):
         ),
         ("short", 0, "it gave 5 answers to 6 questions", "clone(1, 2, mm=2)"),
         ("many", 0, "it gave 7 answers to 6 questions", "clone(1, 2, mm=2)"),
-        ("error", 0, "it said: as told", "a program of 3 operations"),
+        ("error", 1, "it said: as told", "clone(2, 3, VM)"),
     ],
 )
 def test_wrong_answers_to_a_program_are_an_error(how, kept, text, in_flight):

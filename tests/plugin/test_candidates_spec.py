@@ -117,7 +117,7 @@ WRONG = [
     ("Rules:m:x", "Did you mean 'rules'?"),
     ("", "unknown candidate ''. A candidate is reference or reference:DIALECT; "),
     ("qqqq", "unknown candidate 'qqqq'. A candidate is "),
-    ("qqqq:x", "cmd:./adapter --flags; mutant:NAME; linux:uml, linux:uml=PATH or linux:host"),
+    ("qqqq:x", "cmd:./adapter --flags; mutant:NAME; kernel:TREE, kernel:FILE.patch, "),
     ("reference:6.x", f"unknown dialect '6.x'; known are {KNOWN}, and releases of kernels that had owners"),
     ("reference:rfc4", f"unknown dialect 'rfc4'; known are {KNOWN}, and releases of kernels that had owners, as 5.15.0-91-generic. Did you mean 'rfc-v4'?"),
     ("mutant:no-handof", "unknown mutant 'no-handof'. Did you mean 'no-handoff'?"),
@@ -246,8 +246,9 @@ def test_did_you_mean_is_a_close_word_or_nothing(word, known, text):
     assert did_you_mean(word, iter(known)) == text
 
 
-def test_every_kind_has_a_form_here_but_linux():
-    assert {spec.partition(":")[0] for spec, *_ in FORMS} == set(KINDS) - {"linux", "trace"}
+def test_every_kind_has_a_form_here_but_those_that_take_more_than_python():
+    elsewhere = {"kernel", "lib", "linux", "trace"}
+    assert {spec.partition(":")[0] for spec, *_ in FORMS} == set(KINDS) - elsewhere
     assert set(KINDS) == set(MAKERS)
 
 

@@ -86,6 +86,7 @@ def every_program(first, second, scope, length):
                 yield (*start, op)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "second", "length", "commit"), FOUND)
 def test_no_shorter_program_tells_them_apart_and_a_commit_explains_it(
     first, second, length, commit
@@ -104,6 +105,7 @@ def test_no_shorter_program_tells_them_apart_and_a_commit_explains_it(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_no_shorter_program_than_five_operations_shows_whose_children_siblings_are():
     found = search("2.6.29", "2.6.31", 5)
     assert len(found.difference.program) == 5

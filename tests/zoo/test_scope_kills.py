@@ -94,6 +94,7 @@ def test_what_covering_a_large_scope_costs():
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_the_default_run_tries_all_of_its_scopes(pytester):
     """Without an option that says otherwise: the one run whose scopes the other tests spare."""
     pytester.makeini("[pytest]")

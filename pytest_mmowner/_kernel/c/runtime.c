@@ -1,0 +1,13 @@
+/* runtime.c: the runtime as one unit: its hot paths cross files, and are worth being inlined. */
+#include "ask.c"
+#include "co.c"
+#include "conflicts.c"
+#include "draw.c"
+#include "explore.c"
+#include "findings.c"
+#include "hooks.c"
+#include "locks.c"
+#include "main.c"
+#include "names.c"
+#include "ops.c"
+#include "watch.c"
