@@ -75,8 +75,10 @@ def _beside(text: str) -> dict[str, Any]:
     match = _ONLY.fullmatch(text)
     if match and match["word"] in ONLY_BESIDE:
         return {"op": match["word"], ONLY_BESIDE[match["word"]]: int(match["name"])}
-    (op,) = _program(text)
-    return op.to_dict()
+    ops = _program(text)
+    if len(ops) != 1:
+        raise SuiteError(f"{text!r} is not one operation: put | between those that overlap")
+    return ops[0].to_dict()
 
 
 def scene_from_text(text: str) -> Scene:

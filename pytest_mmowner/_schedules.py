@@ -194,20 +194,20 @@ class Schedules:
         self._candidate = candidate
         self._dialect = dialect
         self._seed = seed
-        self._explored: Explored | None = None
-        self._broke: MMOwnerError | None = None
+        self._explored: dict[tuple[Scene, ...], Explored | MMOwnerError] = {}
 
     def explored(self, scenes: Sequence[Scene]) -> Explored:
-        """Return what exploring *scenes* found; the first call does it."""
-        if self._broke is not None:
-            raise self._broke.with_traceback(None)
-        if self._explored is None:
+        """Return what exploring *scenes* found; the first call for them does it."""
+        key = tuple(scenes)
+        if key not in self._explored:
             try:
-                self._explored = self._explore(scenes)
+                self._explored[key] = self._explore(scenes)
             except MMOwnerError as exc:
-                self._broke = exc
-                raise
-        return self._explored
+                self._explored[key] = exc
+        found = self._explored[key]
+        if isinstance(found, MMOwnerError):
+            raise found.with_traceback(None)
+        return found
 
     def _explore(self, scenes: Iterable[Scene]) -> Explored:
         if SCHEDULES not in self._candidate.info.capabilities:

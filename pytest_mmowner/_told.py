@@ -23,15 +23,18 @@ class Told:
     notes: dict[str, None] = field(default_factory=dict)
     #: Blocks of its machine code that followed each other, as it numbers them.
     reached: set[tuple[int, int]] = field(default_factory=set)
+    #: The programs that were run: more than one when a tree was edited meanwhile.
+    programs: set[str] = field(default_factory=set)
 
     def take(self, plain: Mapping[str, Any]) -> None:
         """Take what :func:`told_by` has, of this process or of a worker."""
         self.notes.update(dict.fromkeys(plain["notes"]))
         self.reached.update((before, after) for before, after in plain["reached"])
+        self.programs.update(plain["programs"])
 
     def lines(self, spec: str) -> list[str]:
         """Return everything as notes."""
-        return [*self.notes, *_of_reached(spec, self.reached)]
+        return [*self.notes, *_of_reached(spec, self)]
 
 
 def take(told: dict[str, Told], plain: Mapping[str, Mapping[str, Any]]) -> None:
@@ -46,15 +49,20 @@ def told_by(session: Session) -> dict[str, Any]:
         reached: Iterable[Sequence[int]] = session.candidate.reached()
     except MMOwnerError:  # it broke, which is told elsewhere
         reached = ()
-    return {"notes": list(session.candidate.info.notes), "reached": [list(one) for one in reached]}
+    program = getattr(session.candidate, "program", None)
+    return {
+        "notes": list(session.candidate.info.notes),
+        "reached": [list(one) for one in reached],
+        "programs": [] if program is None else [program.path.name],
+    }
 
 
-def _of_reached(spec: str, reached: set[tuple[int, int]]) -> list[str]:
-    if not reached:
+def _of_reached(spec: str, told: Told) -> list[str]:
+    if not told.reached:
         return []
     from ._candidates.kernel import reach_notes  # noqa: PLC0415  only after a run of one
 
     try:
-        return reach_notes(spec, reached)
+        return reach_notes(spec, told.reached, told.programs)
     except MMOwnerError as exc:
         return [f"which of its code was reached is not known: {exc}"]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,7 @@ from mmowner_reference import DEFAULT, DIALECTS, Dialect, changes_missed, dialec
 from .. import _protocol as protocol
 from .._kernel._build import Program, build, cut_of
 from .._kernel._facts import Facts, facts
-from .._kernel._reach import functions_of, names_of, reach
+from .._kernel._reach import functions_of, names_of, printed_by, reach
 from .._kernel._sources import Source, open_source
 from ..errors import CandidateError, Panic
 from .base import Info
@@ -128,12 +127,8 @@ class World(Command):
             return {}
         # A return address stands behind the call.
         before = [hex(max(int(one, 16) - 1, 0)) for one in wanted]
-        done = subprocess.run(
-            [tool, "-f", "-e", str(self.program.path), *before], stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, errors="replace", check=False, timeout=60,
-        )  # fmt: skip
-        lines = done.stdout.splitlines()
-        if done.returncode or len(lines) != 2 * len(wanted):
+        lines = printed_by([tool, "-f", "-e", str(self.program.path), *before])
+        if len(lines) != 2 * len(wanted):
             return {}
         told = {}
         for one, function, place in zip(wanted, lines[::2], lines[1::2], strict=True):
@@ -165,7 +160,7 @@ class World(Command):
 
 def _short(place: str) -> str:
     """``kernel/exit.c:512``: without the discriminator, and without where we lie."""
-    path, _, line = place.partition(" ")[0].rpartition(":")
+    path, _, line = re.sub(r" \(discriminator \d+\)$", "", place).rpartition(":")
     where = Path(path)
     if where.is_absolute() and "_kernel" in where.parts:
         path = "world/" + where.name
@@ -178,7 +173,8 @@ def _short(place: str) -> str:
 
 def _of_tree(path: Path) -> str:
     """The compiler puts its directory before the names that ``#line`` gives."""
-    parts = path.parts
+    ours = [at for at, part in enumerate(path.parts) if part.startswith("mmowner-")]
+    parts = path.parts[ours[-1] + 1 :] if ours else path.parts
     for top in ("kernel", "fs", "mm", "include", "init"):
         if top in parts:
             return "/".join(parts[parts.index(top) :])
@@ -275,15 +271,18 @@ def open_kernel(spec: str, rest: str, dialect: str | None, patience: float) -> K
     return Kernel(spec, source, program, told, dialect or claimed or DEFAULT, claimed, patience)
 
 
-def reach_notes(spec: str, edges: Iterable[Sequence[int]]) -> list[str]:
+def reach_notes(spec: str, edges: Iterable[Sequence[int]], programs: Container[str]) -> list[str]:
     """Return what was reached of the code that *spec* names, in words.
 
+    *programs* are those that ran: the edges of another one say nothing about this.
     Raises ``CallError`` when it is not there any more.
     """
     program, pieces = build(open_source(spec, spec.partition(":")[2]))
+    if program.path.name not in programs:
+        return ["which lines were reached is not known: the tree was edited while it ran"]
     functions = functions_of(program.path, names_of(pieces))
     if functions is None:
-        return ["which lines were reached is not known: objdump is not there (install binutils)"]
+        return ["which lines were reached is not known: there is no objdump (install binutils)"]
     taken = list(edges)
     owner = reach(functions, taken, pieces, owner=True)
     around = reach(functions, taken, pieces, owner=False)

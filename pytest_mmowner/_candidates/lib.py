@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmowner_reference import DEFAULT, DIALECTS
+from mmowner_reference import DEFAULT, DIALECTS, dialect_of_release
 
 from .. import _protocol as protocol
 from .._kernel._build import build_library
+from .._kernel._reach import printed_by
 from ..errors import CallError
 from .base import Info
 from .hosted import capabilities_in
@@ -64,12 +64,8 @@ class Library(World):
         if not ours or tool is None:
             return told
         before = [hex(max(int(offset, 16) - 1, 0)) for offset in ours.values()]
-        done = subprocess.run(
-            [tool, "-f", "-C", "-e", str(self._library), *before], stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, errors="replace", check=False, timeout=60,
-        )  # fmt: skip
-        lines = done.stdout.splitlines()
-        if done.returncode or len(lines) != 2 * len(ours):
+        lines = printed_by([tool, "-f", "-C", "-e", str(self._library), *before])
+        if len(lines) != 2 * len(ours):
             return told
         for one, function, place in zip(ours, lines[::2], lines[1::2], strict=True):
             if not place.startswith("?"):
@@ -84,4 +80,11 @@ def open_lib(spec: str, rest: str, dialect: str | None, patience: float) -> Libr
     library = Path(rest).expanduser()
     if not library.is_file():
         raise CallError(f"{spec}: there is no file {rest!r}. Is the library built?")
-    return Library(spec, library, dialect or DEFAULT, patience)
+    made = Library(spec, library, dialect or DEFAULT, patience)
+    claim = made.info.dialect
+    own = claim if claim in DIALECTS else dialect_of_release(claim or "")
+    if dialect is not None or own is None or own == DEFAULT:
+        return made
+    # What it says of itself is known only when it is loaded: its world is made again, for that.
+    made.close()
+    return Library(spec, library, own, patience)

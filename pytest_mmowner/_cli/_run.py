@@ -11,13 +11,9 @@ from ._parser import SPEC, Parser, add_plugin_options, build_parser, plugin_argu
 
 SUITE = "mmowner_conformance"
 #: pytest complains, and fails where warnings are errors, that what runs it is imported already.
-#: What `--quick` leaves out: searches that a change of an owner function seldom needs, and the
-#: plugin of hypothesis, which is imported for its summary alone.
-_QUICK = (
-    "--mmowner-scope=none", "-k", "not random_programs and not shortest_program_of_a_hazard",
-    "-p", "no:hypothesispytest",
-)  # fmt: skip
 _QUIET = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
+#: What `--quick` leaves out: searches that a change of an owner function seldom needs.
+_QUICK = "not random_programs and not shortest_program_of_a_hazard"
 
 
 def add_commands(parser: Parser) -> None:
@@ -47,8 +43,27 @@ def pytest_arguments(args: argparse.Namespace, rest: list[str]) -> list[str]:
     words: list[str] = []
     if args.candidate is not None:
         words.append(f"--mmowner-candidate={args.candidate}")
-    quick = _QUICK if args.quick else ()
-    return [*words, *quick, *plugin_arguments(args), *rest]
+    if args.quick:
+        words += ["--mmowner-scope=none"]
+        rest = _quick(rest)
+    return [*words, *plugin_arguments(args), *rest]
+
+
+def _quick(rest: list[str]) -> list[str]:
+    """Add what is left out to the user's own `-k`: of several, pytest takes the last."""
+    left: list[str] = []
+    wanted = _QUICK
+    words = iter(rest)
+    for word in words:
+        given = next(words, "") if word == "-k" else word[2:] if word.startswith("-k") else ""
+        if given:
+            wanted = f"({_QUICK}) and ({given})"
+        else:
+            left.append(word)
+    # The plugin of hypothesis is imported for its summary alone, which costs a third of a run.
+    if not any(word.startswith("--hypothesis") for word in left):
+        left += ["-p", "no:hypothesispytest"]
+    return [*left, "-k", wanted]
 
 
 def run_suite(args: argparse.Namespace, out: Output) -> int:

@@ -117,6 +117,11 @@ def explore_schedules(args: argparse.Namespace, out: Output) -> int:
             )
         candidate: World = opened  # type: ignore[assignment]  # its capability says so
         playable = [scene for scene in scenes if fits(candidate, scene, dialect)]
+        left = [scene.name for scene in scenes if scene not in playable]
+        if args.scene and left:
+            raise CallError(
+                f"schedules: under the dialect {dialect} cannot be played: {', '.join(left)}"
+            )
         if not playable:
             raise CallError(f"schedules: no such scene can be played under the dialect {dialect}")
         if args.follow is not None:

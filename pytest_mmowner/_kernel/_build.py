@@ -81,6 +81,10 @@ QUIET: Final = (
 )  # fmt: skip
 #: How often a candidate is compiled before what is missing counts as endless.
 ROUNDS: Final = 12
+#: Where structs of the tree are, which code around the owner functions mentions.
+STRUCTS: Final = (
+    "include/linux/mm_types.h", "include/linux/sched.h", "include/linux/sched/signal.h",
+)  # fmt: skip
 PATIENCE: Final = 120
 
 
@@ -388,8 +392,7 @@ class _Candidate:
         return self._stubs.add(missing)
 
     def _struct(self, name: str) -> str:
-        for path in ("include/linux/mm_types.h", "include/linux/sched.h",
-                     "include/linux/sched/signal.h"):  # fmt: skip
+        for path in STRUCTS:
             for one in self._source.definitions(path):
                 if one.name == name and one.kind == "struct":
                     return one.text
@@ -496,7 +499,10 @@ def build(source: Source) -> tuple[Program, Cut]:
     candidate = _Candidate(source, made, pieces)
     with _place() as directory:
         world = runtime(made, directory)
-        name = _digest(candidate.text(), world.name, *COMMON, *QUIET, *CONFIG, *flags_of(made))
+        # Structs of the tree may stand in for what is missing, so they decide too.
+        structs = [source.read(one) or "" for one in STRUCTS]
+        name = _digest(candidate.text(), world.name, *structs, *COMMON, *QUIET, *CONFIG,
+                       *flags_of(made))  # fmt: skip
         path = directory / f"kernel-{name}"
         notes = path.with_suffix(".json")
         if path.exists() and notes.exists():

@@ -84,24 +84,35 @@ class Reach:
         return f"{text}; not {'; '.join(self.missed)}" if self.missed else text
 
 
+def printed_by(command: Sequence[str]) -> list[str]:
+    """Return the lines that a tool of binutils prints; none when it fails or does not come back."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            check=False, timeout=PATIENCE,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [] if done.returncode else done.stdout.splitlines()
+
+
 def functions_of(program: Path, names: Iterable[str]) -> list[Function] | None:
     """Return the machine code of the functions *names*; None without ``objdump``."""
     tool = shutil.which("objdump") or shutil.which("llvm-objdump")
     if tool is None:
         return None
-    done = subprocess.run(
-        [tool, "-d", "-l", "--no-show-raw-insn", str(program)], stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, errors="replace", check=False, timeout=PATIENCE,
-    )  # fmt: skip
+    lines = printed_by([tool, "-d", "-l", "--no-show-raw-insn", str(program)])
+    if not lines:
+        return None
     wanted = {*names, GLUE}
     # A compiler may split a function, or make a copy of one for certain arguments.
-    return [one for one in _parse(done.stdout) if one.name.partition(".")[0] in wanted]
+    return [one for one in _parse(lines) if one.name.partition(".")[0] in wanted]
 
 
-def _parse(text: str) -> Iterator[Function]:
+def _parse(lines: Iterable[str]) -> Iterator[Function]:
     current: Function | None = None
     place = ("", 0)
-    for line in text.splitlines():
+    for line in lines:
         if match := _FUNCTION.match(line):
             if current is not None:
                 yield current

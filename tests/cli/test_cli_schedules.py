@@ -13,6 +13,7 @@ from owner_making import FILES, tree
 from owner_wrong import WRONG
 
 from mmowner_conformance.scenes import SCENES
+from pytest_mmowner._cli._run import _QUICK, arguments_from
 
 OWN = "clone(1, 2, mm=2); clone(2, 3, VM); clone(2, 4, VM) / exit(2) | exit(3)"
 
@@ -145,7 +146,7 @@ def test_what_breaks_before_the_overlap_has_no_schedule(call, tmp_path):
         (("--scene", "/ exit(2)"), "is no scene"),
         (
             ("--scene", "exit(9) / exit(2) | exit(3)"),
-            "no such scene can be played under the dialect 6.11",
+            "under the dialect 6.11 cannot be played: given",
         ),
         (("--follow", "A.B"), "--follow is about one scene: name it with --scene"),
         (
@@ -175,3 +176,25 @@ def test_where_the_header_is(call):
     code, out, err = call("header")
     assert (code, err) == (0, "")
     assert "struct mmo_host" in Path(out.strip()).read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "left", "wanted"),
+    [
+        ([], [], _QUICK),
+        (["-x", "-k", "EXIT-06"], ["-x"], f"({_QUICK}) and (EXIT-06)"),
+        (["-kEXIT-06 or INV-04"], [], f"({_QUICK}) and (EXIT-06 or INV-04)"),
+    ],
+)
+def test_quick_adds_to_the_words_of_the_user(given, left, wanted):
+    words = arguments_from(["reference", "--quick", "--", *given])
+    assert words[-2:] == ["-k", wanted]
+    assert words.count("-k") == 1
+    assert [word for word in given if word in words[:-2]] == left
+    assert "no:hypothesispytest" in words
+
+
+def test_who_wants_hypothesis_keeps_it_in_a_quick_run():
+    words = arguments_from(["reference", "--quick", "--", "--hypothesis-seed=1"])
+    assert "--hypothesis-seed=1" in words
+    assert "no:hypothesispytest" not in words

@@ -404,8 +404,11 @@ def test_what_was_reached_is_told_in_a_note(tmp_path, monkeypatch):
     )
     assert "kernel/exit.c:13: WRITE_ONCE(mm->owner, heir);" in note
     without(monkeypatch, "objdump", "llvm-objdump")
-    assert reach_notes(spec, told.reached) == [
-        "which lines were reached is not known: objdump is not there (install binutils)"
+    assert reach_notes(spec, told.reached, told.programs) == [
+        "which lines were reached is not known: there is no objdump (install binutils)"
+    ]
+    assert reach_notes(spec, told.reached, ["another"]) == [
+        "which lines were reached is not known: the tree was edited while it ran"
     ]
     (tmp_path / EXIT).unlink()
     assert told.lines(spec)[-1].startswith("which of its code was reached is not known: ")

@@ -116,28 +116,28 @@ world:     file format elf64-x86-64
 
 0000000000000050 <other>:
 other():
-/work/kernel/exit.c:99
+/somewhere/kernel/exit.c:99
       50:\tret
 
 0000000000000100 <mm_update_next_owner>:
 mm_update_next_owner():
-/work/kernel/exit.c:11
+/somewhere/kernel/exit.c:11
      100:\tcall   900 <__sanitizer_cov_trace_pc>
      105:\tcmp    %rax,%rbx
      108:\tjne    118 <mm_update_next_owner+0x18>
-/work/kernel/exit.c:12
+/somewhere/kernel/exit.c:12
      10a:\tcall   900 <__sanitizer_cov_trace_pc>
      10f:\tnop
      110:\tjmp    130 <mm_update_next_owner+0x30>
-/work/kernel/exit.c:13 (discriminator 2)
+/somewhere/kernel/exit.c:13 (discriminator 2)
      118:\tcall   900 <__sanitizer_cov_trace_pc>
      11d:\ttest   %rax,%rax
      120:\tje     140 <mm_update_next_owner+0x40>
-/work/kernel/exit.c:14
+/somewhere/kernel/exit.c:14
      130:\tcall   900 <__sanitizer_cov_trace_pc>
      135:\tret
      140:\tcall   900 <__sanitizer_cov_trace_pc>
-/work/kernel/exit.c:15
+/somewhere/kernel/exit.c:15
      145:\tud2
 """
 ARM = """\
@@ -145,28 +145,28 @@ world:     file format elf64-littleaarch64
 
 0000000000000050 <other>:
 other():
-/work/kernel/exit.c:99
+/somewhere/kernel/exit.c:99
       50:\tret
 
 0000000000000100 <mm_update_next_owner>:
 mm_update_next_owner():
-/work/kernel/exit.c:11
+/somewhere/kernel/exit.c:11
      100:\tbl     900 <__sanitizer_cov_trace_pc>
      105:\tldr    x0, [x1, #16]
      108:\tb.ne   118 <mm_update_next_owner+0x18>  // b.any
-/work/kernel/exit.c:12
+/somewhere/kernel/exit.c:12
      10a:\tbl     900 <__sanitizer_cov_trace_pc>
      10f:\tnop
      110:\tb      130 <mm_update_next_owner+0x30>
-/work/kernel/exit.c:13 (discriminator 2)
+/somewhere/kernel/exit.c:13 (discriminator 2)
      118:\tbl     900 <__sanitizer_cov_trace_pc>
      11d:\tldr    x2, [x0]
      120:\tcbz    x2, 140 <mm_update_next_owner+0x40>
-/work/kernel/exit.c:14
+/somewhere/kernel/exit.c:14
      130:\tbl     900 <__sanitizer_cov_trace_pc>
      135:\tret
      140:\tbl     900 <__sanitizer_cov_trace_pc>
-/work/kernel/exit.c:15
+/somewhere/kernel/exit.c:15
      145:\tbrk    #0x3e8
 """
 #: The blocks, by what follows their hooks.
@@ -277,7 +277,7 @@ def test_a_hook_at_the_end_of_its_block_returns_to_the_next(given):
     assert [block[0].at for block in blocks[:2]] == [0x100, 0x105]
     assert reach([one], [(0, START)], cut_of(), owner=True).lines_reached == 1
     # One that is the last of all returns to nowhere.
-    cut_short = X86.partition("/work/kernel/exit.c:15")[0]
+    cut_short = X86.partition("/somewhere/kernel/exit.c:15")[0]
     told = reach(given(cut_short), [(START, TWO), (TWO, END)], cut_of(), owner=True)
     assert told.branches == 2
 

@@ -141,6 +141,7 @@ def test_a_scene_of_ones_own():
     ("text", "said"),
     [
         ("exit(2)", "is no scene: write PROGRAM / OPERATION"),
+        ("clone(1, 2, mm=2) / exit(2); exit(1) | touch(2)", "put | between those that overlap"),
         ("clone(1, 2, mm=2) / exit(2)", "with two to 4 operations"),
         ("clone(1, 2, mm=2) / exit(2) | exit(2) | exit(2) | exit(2) | exit(2)", "is no scene"),
         ("clone(1, 2, mm=2) / exit(2) | fly(2)", "a scene has 'fly(2)'"),
@@ -402,6 +403,26 @@ def test_scenes_are_explored_once_for_all_requirements(kernels):
         note,
     )
     candidate.info = given
+
+
+def test_other_scenes_are_explored_for_themselves(kernels):
+    candidate, dialect = kernels("no-recheck")
+    judge = Schedules(candidate, dialect)
+    alone = Scene("alone", "nobody else is there", "clone(1, 2, mm=2)", ("exit(2)", "touch(2)"))
+    judge.hold("EXIT-06", [alone])
+    with pytest.raises(ConformanceFailure, match="scene exit-exit"):
+        judge.hold("EXIT-06", [EXIT_EXIT])
+    judge.hold("EXIT-06", [alone])
+
+
+@pytest.mark.parametrize(
+    "beside", [("exit(9)", "exit(2)"), ("get_task_mm(9)", "exit(2)"), ("hold(9, 1)", "exit(2)")]
+)
+def test_an_overlap_that_names_nobody_is_no_search(kernels, beside):
+    scene = Scene("nobody", "a name that is not there", "clone(1, 2, mm=2)", beside)
+    candidate, _ = kernels("new")
+    with pytest.raises(CandidateError, match="names what is not there"):
+        explore(candidate, scene)
 
 
 def test_when_not_all_was_tried_nothing_is_known(kernels, monkeypatch):

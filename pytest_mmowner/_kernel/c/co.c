@@ -176,6 +176,7 @@ void co_wait(bool (*until)(const struct co *co))
 		co->until = until;
 		explore_forced();
 		co->until = NULL;
+		mmo_event((uintptr_t)co, true);
 	}
 }
 

@@ -66,7 +66,8 @@ static struct place *other(uintptr_t location)
 		index = (index + 1) % OTHERS;
 	if (!other_keys[index]) {
 		if (++other_count > OTHERS * 3 / 4)
-			mmo_find_fatal(F_LOOP, NULL, "it has more than %d words of its own", OTHERS);
+			mmo_find_fatal(F_LOOP, NULL, "it has more words of its own than there is room for (%d)",
+				       OTHERS * 3 / 4);
 		other_keys[index] = location;
 	}
 	return fresh(&others[index]);

@@ -223,6 +223,13 @@ bool mmo_point(uintptr_t location, enum access_how how, void *pc)
 	return segment_count != before;
 }
 
+/* Something happened that is no point: a lock was got, a condition came true. */
+void mmo_event(uintptr_t location, bool write)
+{
+	if (mmo_co && mmo_exploring && !following)
+		place_event(mmo_co, place_of_location(location), write);
+}
+
 static void deadlock(void)
 {
 	char text[MMO_TEXT] = "", lock[80];
@@ -307,6 +314,18 @@ void explore_schedule(char *text, size_t size)
 
 /* ---- one schedule ---- */
 
+/* An operation names a task or an mm that is neither there nor made by one beside it. */
+static bool names_nobody(const struct explore_scene *scene)
+{
+	for (int i = 0; i < scene->overlap_count; i++) {
+		const struct op *op = &scene->overlap[i];
+
+		if ((op->task && !world_find_task(op->task)) || (op->mm && !world_find_mm(op->mm)))
+			return true;
+	}
+	return false;
+}
+
 static bool start(const struct explore_scene *scene)
 {
 	mmo_exploring = false;
@@ -320,6 +339,8 @@ static bool start(const struct explore_scene *scene)
 				return false;
 		for (int i = 0; i < scene->overlap_count; i++)
 			world_reserve(&scene->overlap[i]);
+		if (world_full() || names_nobody(scene))
+			return false;
 		world_keep();
 		kept = true;
 	}
@@ -411,7 +432,7 @@ void explore_all(const struct explore_scene *scene, const struct explore_options
 			if (endless >= ENDLESS)
 				return;
 			if (!run_once(scene, result)) {
-				result->broken = "the program before the overlap breaks";
+				result->broken = "the program before the overlap breaks, or an operation of the overlap names what is not there";
 				return;
 			}
 		}
@@ -426,12 +447,12 @@ void explore_all(const struct explore_scene *scene, const struct explore_options
 			cached = 0;
 			depth = 0;
 			do {
-				if (!run_once(scene, result)) {
-					result->broken = "the program before the overlap breaks";
-					return;
-				}
 				if (!left-- || endless >= ENDLESS) {
 					result->complete = false;
+					return;
+				}
+				if (!run_once(scene, result)) {
+					result->broken = "the program before the overlap breaks, or an operation of the overlap names what is not there";
 					return;
 				}
 			} while (next_schedule());
@@ -465,7 +486,7 @@ bool explore_follow(const struct explore_scene *scene, const char *schedule,
 	explore_event_count = 0;
 	bound = 1000;
 	if (!run_once(scene, result))
-		result->broken = "the program before the overlap breaks";
+		result->broken = "the program before the overlap breaks, or an operation of the overlap names what is not there";
 	following = false;
 	return true;
 }

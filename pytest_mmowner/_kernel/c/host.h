@@ -175,6 +175,8 @@ extern char mmo_rcu_location; /* its address stands for "who is inside RCU" */
 extern bool mmo_exploring;
 /* Before an access: another operation may run first.  Whether one did. */
 bool mmo_point(uintptr_t location, enum access_how how, void *pc);
+/* After a wait: who goes on now is a part of the order. */
+void mmo_event(uintptr_t location, bool write);
 /* A coroutine cannot go on, or is done: somebody else must run. */
 void explore_forced(void);
 /* The schedule so far, as a string to replay. */

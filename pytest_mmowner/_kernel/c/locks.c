@@ -130,6 +130,7 @@ void mmo_lock(struct mmo_lock *lock, enum mmo_mode mode)
 	struct co *co = mmo_co;
 	void *pc = CALLER;
 	char name[80];
+	bool waited = false;
 
 	if (!co)
 		return;
@@ -147,7 +148,10 @@ void mmo_lock(struct mmo_lock *lock, enum mmo_mode mode)
 		co->wait_mode = mode;
 		explore_forced();
 		co->waiting = NULL;
+		waited = true;
 	}
+	if (waited)
+		mmo_event((uintptr_t)lock, !shared(mode));
 	watch_access((uintptr_t)lock, 1, true, pc); /* its object may have gone meanwhile */
 	take(co, lock, mode, pc);
 }
@@ -159,7 +163,8 @@ bool mmo_trylock(struct mmo_lock *lock, enum mmo_mode mode)
 	if (!co)
 		return true;
 	watch_access((uintptr_t)lock, 1, true, CALLER);
-	mmo_point((uintptr_t)lock, A_LOCK, CALLER);
+	if (mmo_point((uintptr_t)lock, A_LOCK, CALLER))
+		watch_access((uintptr_t)lock, 1, true, CALLER);
 	if (!lock_free_for(lock, mode, co))
 		return false;
 	take(co, lock, mode, CALLER);
@@ -194,7 +199,8 @@ void mmo_unlock(struct mmo_lock *lock, enum mmo_mode mode)
 		mmo_find_fatal(F_UNLOCK, pc, "it releases %s, which it does not hold%s", name,
 			       co_holds(co, lock) ? " in this way" : "");
 	}
-	mmo_point((uintptr_t)lock, shared(mode) ? A_UNSHARE : A_UNLOCK, pc);
+	if (mmo_point((uintptr_t)lock, shared(mode) ? A_UNSHARE : A_UNLOCK, pc))
+		watch_access((uintptr_t)lock, 1, true, pc);
 	let_go(co, lock, shared(mode));
 	for (co->nheld--; at < co->nheld; at++)
 		co->held[at] = co->held[at + 1];
@@ -251,12 +257,12 @@ void locks_check_released(struct co *co, const char *after)
 		struct held *held = &co->held[--co->nheld];
 
 		if (watch_is_exec_lock(held->lock)) { /* held until the exec is all done */
-			*held->lock = (struct mmo_lock){ 0 };
+			let_go(co, held->lock, shared(held->mode));
 			continue;
 		}
 		mmo_describe((uintptr_t)held->lock, name, sizeof(name));
 		mmo_find(F_IMBALANCE, held->pc, "%s is still held after %s", name, after);
-		*held->lock = (struct mmo_lock){ 0 };
+		let_go(co, held->lock, shared(held->mode));
 	}
 	if (co->rcu != co->rcu_before)
 		mmo_find(F_IMBALANCE, NULL, "%s left RCU %+d deep", after, co->rcu - co->rcu_before);
@@ -411,7 +417,8 @@ void mmo_put_task(struct task_struct *task)
 	int slot = mmo_task_slot(task);
 
 	watch_access((uintptr_t)&task->usage, 4, true, pc);
-	mmo_point((uintptr_t)&task->usage, A_WRITE, pc);
+	if (mmo_point((uintptr_t)&task->usage, A_WRITE, pc))
+		watch_access((uintptr_t)&task->usage, 4, true, pc);
 	if (slot < 0 || slot >= MMO_TASKS)
 		return;
 	if (mmo_co && mmo_co->in_candidate) {

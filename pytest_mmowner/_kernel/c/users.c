@@ -5,6 +5,8 @@ void do_hold(struct co *co)
 {
 	struct mm_struct *mm = world_find_mm(co->op->mm);
 
+	if (!mm)
+		return;
 	mmo_point((uintptr_t)&mm->mm_count, A_WRITE, __builtin_return_address(0));
 	if (mmo_mm_life[mmo_mm_slot(mm)] != SLOT_LIVE || !mmget_not_zero(mm))
 		return;
@@ -138,9 +140,12 @@ void do_get_task_mm(struct co *co)
 {
 	struct task_struct *task = world_find_task(co->op->task);
 	struct mm_struct *mm;
-	int slot = mmo_task_slot(task);
+	int slot;
 
 	co->task = init_process;
+	if (!task)
+		return;
+	slot = mmo_task_slot(task);
 	/* Under RCU: who is found by its pid gets a reference, or is not found any more. */
 	mmo_point((uintptr_t)&task->usage, A_WRITE, __builtin_return_address(0));
 	if (mmo_task_released[slot] || mmo_task_life[slot] != SLOT_LIVE)
