@@ -182,7 +182,7 @@ def bench_programs(tree: Path, rounds: int) -> None:
     print(f"\n{f'{LENGTH} operations, all asked after each':<52}{'programs/s':>12}{'op./s':>12}")
     with opened(tree) as (candidate, dialect):
         words = candidate.info.capabilities
-        ops = frozenset("clone exit exec reap hold put kthread use_mm unuse_mm".split()) & words  # noqa: SIM905
+        ops = frozenset("clone exit exec reap hold put kthread use_mm unuse_mm".split()) & words  # noqa: SIM905  words are read better than a list of strings
         scope = Scope(tasks=6, mms=3, refs=1, ops=ops)
         programs = [random_program(Random(seed), LENGTH, dialect, scope) for seed in range(2000)]
         steps = [plan(program, dialect, ("owner", "users", "state")) for program in programs]

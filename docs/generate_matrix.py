@@ -41,7 +41,7 @@ class Proof:
 
 #: What it takes that somebody pays.
 _PAYING = frozenset(
-    "clone exit exec reap hold kthread use_mm cgroup attach charge".split()  # noqa: SIM905
+    "clone exit exec reap hold kthread use_mm cgroup attach charge".split()  # noqa: SIM905  words are read better than a list of strings
 )
 
 #: Mutants that answer as their dialect does.

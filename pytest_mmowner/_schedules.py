@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from mmowner_reference import DIALECTS, IllegalOperation, Kernel
 
-from ._candidates.base import LACKING
+from ._candidates.base import LACKING, Info
 from ._lanes import lanes
 from ._requirements import requirement
 from ._scenes import LETTERS, Scene
@@ -26,9 +26,6 @@ from .errors import (
     Panic,
     Unknown,
 )
-
-if TYPE_CHECKING:
-    from ._candidates.kernel import World
 
 #: The capability of a candidate whose schedules can be explored.
 SCHEDULES: Final = "schedules"
@@ -71,6 +68,22 @@ BLAME: Final[Mapping[str, str]] = {
     "bug-on": "SOUND-01",
     "warning": "SOUND-01",
 }
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """What schedules need of a candidate; a C world has it, and who stands for an absent one."""
+
+    info: Info
+
+    def findings(self) -> Sequence[Mapping[str, Any]]:
+        """Return what was found in the program that ended in a panic."""
+
+    def schedules(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Explore or follow; return what was found."""
+
+    def places(self, addresses: Iterable[str]) -> dict[str, str]:
+        """Return ``function (file:line)`` for each address that is known."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +147,9 @@ class Explored:
         )
 
 
-def findings_of(candidate: World, scene: Scene, answer: Mapping[str, Any]) -> Iterator[Found]:
+def findings_of(
+    candidate: Interruptible, scene: Scene, answer: Mapping[str, Any]
+) -> Iterator[Found]:
     """Yield what an answer of the C world has, with places instead of addresses."""
     findings = answer["findings"]
     places = candidate.places([one["pc"] for one in findings])
@@ -148,7 +163,7 @@ def findings_of(candidate: World, scene: Scene, answer: Mapping[str, Any]) -> It
 
 
 def explore(
-    candidate: World, scene: Scene, *, bound: int | None = None, **options: int
+    candidate: Interruptible, scene: Scene, *, bound: int | None = None, **options: int
 ) -> tuple[Mapping[str, Any], list[Found]]:
     """Explore the schedules of *scene*; return the raw answer and what was found.
 
@@ -176,7 +191,7 @@ def _before(finding: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**finding, "who": -1, "preemptions": 0, "text": f"{finding['text']} ({by})"}
 
 
-def fits(candidate: World, scene: Scene, dialect: str) -> bool:
+def fits(candidate: Interruptible, scene: Scene, dialect: str) -> bool:
     """Whether *scene* can be played: the candidate has its words, the dialect its operations."""
     if candidate.info.lacks(scene.words()) or not DIALECTS[dialect].owner:
         return False
@@ -292,7 +307,7 @@ class Schedules:
         return lanes_of(self._candidate, found)
 
 
-def follow(candidate: World, scene: Scene, schedule: str) -> Mapping[str, Any]:
+def follow(candidate: Interruptible, scene: Scene, schedule: str) -> Mapping[str, Any]:
     """Run one schedule and return what the C world tells of it, every event included.
 
     Raises ``CallError`` when *schedule* is none of this scene.
@@ -306,7 +321,7 @@ def follow(candidate: World, scene: Scene, schedule: str) -> Mapping[str, Any]:
     return candidate.schedules({"op": "follow", **scene.request(), "schedule": schedule})
 
 
-def lanes_of(candidate: World, found: Found) -> list[str]:
+def lanes_of(candidate: Interruptible, found: Found) -> list[str]:
     """Return the schedule of *found* as lanes, up to where it went wrong."""
     answer = follow(candidate, found.scene, found.schedule)
     events = answer["events"]

@@ -6,7 +6,7 @@ of nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from mmowner_reference import DIALECTS, Op, Question
@@ -47,6 +47,10 @@ class Absent(Candidate):
         self._untestable()
 
     def schedules(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Raise ``Untestable``."""
+        self._untestable()
+
+    def findings(self) -> Sequence[Mapping[str, Any]]:
         """Raise ``Untestable``."""
         self._untestable()
 

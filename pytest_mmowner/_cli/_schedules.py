@@ -13,8 +13,7 @@ from ._output import Output
 from ._parser import DIALECT, SPEC, Parser, add_json
 
 if TYPE_CHECKING:
-    from .._candidates.kernel import World
-    from .._schedules import Found
+    from .._schedules import Found, Interruptible
 
 #: How random schedules are asked for without a seed of the user's.
 SEED = 1
@@ -98,7 +97,7 @@ def _scenes(names: Sequence[str]) -> list[Scene]:
 
 def explore_schedules(args: argparse.Namespace, out: Output) -> int:
     """Explore, or follow one schedule; 1 when something was found."""
-    from .._schedules import SCHEDULES, fits  # noqa: PLC0415  costs only who explores
+    from .._schedules import SCHEDULES, Interruptible, fits  # noqa: PLC0415  costs only who explores
     from .._spec import Options, open_candidate  # noqa: PLC0415  the same
 
     scenes = _scenes(args.scene)
@@ -108,14 +107,13 @@ def explore_schedules(args: argparse.Namespace, out: Output) -> int:
         value = getattr(args, name)
         if value is not None and value < least:
             raise CallError(f"schedules: --{name} is at least {least}")
-    opened, dialect = open_candidate(args.candidate, Options(args.dialect))
+    candidate, dialect = open_candidate(args.candidate, Options(args.dialect))
     try:
-        if SCHEDULES not in opened.info.capabilities:
+        if SCHEDULES not in candidate.info.capabilities or not isinstance(candidate, Interruptible):
             raise CallError(
                 f"{args.candidate} cannot be interrupted: schedules are for kernel: and lib: "
                 "candidates with owner functions"
             )
-        candidate: World = opened  # type: ignore[assignment]  # its capability says so
         playable = [scene for scene in scenes if fits(candidate, scene, dialect)]
         left = [scene.name for scene in scenes if scene not in playable]
         if args.scene and left:
@@ -128,10 +126,10 @@ def explore_schedules(args: argparse.Namespace, out: Output) -> int:
             return _follow(candidate, playable[0], args.follow, out)
         return _explore(candidate, playable, args, out)
     finally:
-        opened.close()
+        candidate.close()
 
 
-def _follow(candidate: World, scene: Scene, schedule: str, out: Output) -> int:
+def _follow(candidate: Interruptible, scene: Scene, schedule: str, out: Output) -> int:
     from .._lanes import lanes  # noqa: PLC0415  costs only who explores
     from .._schedules import findings_of, follow  # noqa: PLC0415  the same
 
@@ -147,7 +145,7 @@ def _follow(candidate: World, scene: Scene, schedule: str, out: Output) -> int:
 
 
 def _explore(
-    candidate: World, scenes: Sequence[Scene], args: argparse.Namespace, out: Output
+    candidate: Interruptible, scenes: Sequence[Scene], args: argparse.Namespace, out: Output
 ) -> int:
     from .._schedules import explore, lanes_of  # noqa: PLC0415  costs only who explores
 

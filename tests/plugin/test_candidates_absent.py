@@ -4,6 +4,7 @@ import pytest
 
 from mmowner_reference import Exit, Question
 from pytest_mmowner._candidates.absent import Absent
+from pytest_mmowner._schedules import Interruptible
 from pytest_mmowner.errors import MissingPrerequisite, Untestable
 
 CALLS = {
@@ -11,6 +12,7 @@ CALLS = {
     "perform": lambda absent: absent.perform(Exit(2)),
     "ask": lambda absent: absent.ask(Question("owner", 2)),
     "schedules": lambda absent: absent.schedules({}),
+    "findings": lambda absent: absent.findings(),
 }
 
 
@@ -32,3 +34,4 @@ def test_it_claims_what_its_dialect_has_so_that_nothing_is_called_not_applicable
     assert "refuse" not in absent.info.capabilities
     assert "no C compiler" in absent.info.notes[0]
     assert absent.places(["0x1"]) == {}
+    assert isinstance(absent, Interruptible)

@@ -394,15 +394,23 @@ int mmo_atomic(int *counter, enum mmo_atomic_op op, int value)
 	return 0;
 }
 
-void mmo_get_task(struct task_struct *task)
+/* The slot of a task whose count is about to change, looked at again when others ran before. */
+static int usage_of(struct task_struct *task, void *pc)
 {
-	void *pc = CALLER;
 	int slot = mmo_task_slot(task);
 
 	watch_access((uintptr_t)&task->usage, 4, true, pc);
 	if (mmo_point((uintptr_t)&task->usage, A_WRITE, pc))
 		watch_access((uintptr_t)&task->usage, 4, true, pc);
-	if (slot < 0 || slot >= MMO_TASKS)
+	return slot < MMO_TASKS ? slot : -1;
+}
+
+void mmo_get_task(struct task_struct *task)
+{
+	void *pc = CALLER;
+	int slot = usage_of(task, pc);
+
+	if (slot < 0)
 		return;
 	mmo_task_usage[slot]++;
 	if (mmo_co && mmo_co->in_candidate) {
@@ -414,12 +422,9 @@ void mmo_get_task(struct task_struct *task)
 void mmo_put_task(struct task_struct *task)
 {
 	void *pc = CALLER;
-	int slot = mmo_task_slot(task);
+	int slot = usage_of(task, pc);
 
-	watch_access((uintptr_t)&task->usage, 4, true, pc);
-	if (mmo_point((uintptr_t)&task->usage, A_WRITE, pc))
-		watch_access((uintptr_t)&task->usage, 4, true, pc);
-	if (slot < 0 || slot >= MMO_TASKS)
+	if (slot < 0)
 		return;
 	if (mmo_co && mmo_co->in_candidate) {
 		if (!mmo_co->refs[slot])
